@@ -1,0 +1,66 @@
+# Copyright The Settee Authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# All third-party packages, found once for the whole tree. Components name their targets in
+# PRIVATE_LIBS. None of these appears in an installed header; for static libraries the generated
+# package files tell the consumer what to find (see settee_third_party below).
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(OpenSSL 1.1.1 REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(simdjson REQUIRED)
+find_package(Protobuf QUIET)
+set(SETTEE_HAVE_PROTOBUF ${Protobuf_FOUND})
+
+if(SETTEE_BUILD_APPS OR SETTEE_BUILD_EXAMPLES OR SETTEE_BUILD_BENCH OR SETTEE_BUILD_TESTS)
+  find_package(CLI11 QUIET)
+  if(NOT TARGET CLI11::CLI11)
+    # Debian 12 ships the header without the CMake package.
+    find_path(SETTEE_CLI11_INCLUDE_DIR CLI/CLI.hpp)
+    mark_as_advanced(SETTEE_CLI11_INCLUDE_DIR)
+    if(SETTEE_CLI11_INCLUDE_DIR)
+      add_library(CLI11::CLI11 INTERFACE IMPORTED)
+      target_include_directories(CLI11::CLI11 SYSTEM INTERFACE "${SETTEE_CLI11_INCLUDE_DIR}")
+    endif()
+  endif()
+endif()
+if(SETTEE_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+  find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
+endif()
+if(SETTEE_BUILD_BENCH)
+  find_package(benchmark QUIET)
+endif()
+
+# target name | find_package arguments | pkg-config module
+set(settee_third_party
+  "Threads::Threads|Threads|"
+  "OpenSSL::SSL|OpenSSL|libssl"
+  "OpenSSL::Crypto|OpenSSL|libcrypto"
+  "ZLIB::ZLIB|ZLIB|zlib"
+  "fmt::fmt|fmt|fmt"
+  "spdlog::spdlog|spdlog|spdlog"
+  "yaml-cpp|yaml-cpp|yaml-cpp"
+  "simdjson::simdjson|simdjson|simdjson"
+  "protobuf::libprotobuf|Protobuf|protobuf")
+
+# settee_third_party_entry(<target> <out package> <out pkg-config module>)
+function(settee_third_party_entry target package module)
+  foreach(entry IN LISTS settee_third_party)
+    string(REPLACE "|" ";" fields "${entry}")
+    list(GET fields 0 name)
+    if(name STREQUAL target)
+      list(GET fields 1 found_package)
+      list(GET fields 2 found_module)
+      set(${package} "${found_package}" PARENT_SCOPE)
+      set(${module} "${found_module}" PARENT_SCOPE)
+      return()
+    endif()
+  endforeach()
+  message(FATAL_ERROR "${target} is not in the table of third-party packages: add it to "
+    "cmake/SetteeDependencies.cmake, so that a static consumer finds it too")
+endfunction()

@@ -1,0 +1,60 @@
+# Copyright The Settee Authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# `cpack -G DEB` in a build tree makes three packages: libsettee (the shared libraries),
+# libsettee-dev (headers, CMake and pkg-config files) and settee (the programs).
+
+set(CPACK_PACKAGE_NAME settee)
+set(CPACK_PACKAGE_VENDOR "The Settee Authors")
+set(CPACK_PACKAGE_CONTACT "The Settee Authors <settee@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_PACKAGE_VERSION "${PROJECT_VERSION}")
+set(CPACK_RESOURCE_FILE_LICENSE "${PROJECT_SOURCE_DIR}/LICENSE")
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_DIRECTORY "${PROJECT_BINARY_DIR}/packages")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_THREADS 2)
+
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_COMPONENTS_GROUPING IGNORE)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
+set(CPACK_DEBIAN_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${CMAKE_LIBRARY_OUTPUT_DIRECTORY}")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+
+set(settee_deb_version "${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE}")
+set(CPACK_COMPONENTS_ALL libsettee-dev)
+
+set(CPACK_COMPONENT_LIBSETTEE_DESCRIPTION
+  "Shared libraries of Settee: RPC with Java and Node SOFARPC services, tracing, metrics.")
+set(CPACK_DEBIAN_LIBSETTEE_PACKAGE_NAME libsettee)
+set(CPACK_DEBIAN_LIBSETTEE_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY "=")
+
+set(CPACK_COMPONENT_LIBSETTEE-DEV_DESCRIPTION
+  "Headers, CMake package and pkg-config files to build programs with Settee.")
+set(CPACK_DEBIAN_LIBSETTEE-DEV_PACKAGE_NAME libsettee-dev)
+set(CPACK_DEBIAN_LIBSETTEE-DEV_PACKAGE_SECTION libdevel)
+set(CPACK_DEBIAN_LIBSETTEE-DEV_PACKAGE_SHLIBDEPS OFF)
+
+if(BUILD_SHARED_LIBS)
+  list(APPEND CPACK_COMPONENTS_ALL libsettee)
+  set(CPACK_DEBIAN_LIBSETTEE-DEV_PACKAGE_DEPENDS "libsettee (= ${settee_deb_version})")
+endif()
+
+get_property(settee_programs GLOBAL PROPERTY SETTEE_PROGRAMS)
+if(settee_programs)
+  list(APPEND CPACK_COMPONENTS_ALL settee)
+  set(CPACK_COMPONENT_SETTEE_DESCRIPTION "The settee command: call, measure and decode.")
+  set(CPACK_DEBIAN_SETTEE_PACKAGE_NAME settee)
+  set(CPACK_DEBIAN_SETTEE_PACKAGE_SECTION net)
+  if(BUILD_SHARED_LIBS)
+    set(CPACK_DEBIAN_SETTEE_PACKAGE_DEPENDS "libsettee (= ${settee_deb_version})")
+  endif()
+endif()
+
+include(CPack)
