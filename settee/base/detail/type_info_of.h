@@ -1,0 +1,318 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How the TypeInfo of each C++ type is made. Included by type_info.h.
+
+#pragma once
+
+#include "settee/base/type_info.h"
+
+namespace settee::inline v0 {
+namespace detail {
+
+template <class T>
+struct TypeInfoOf {
+  static const TypeInfo info;
+};
+
+template <class T>
+constexpr const TypeInfo* info_of() noexcept {
+  return &TypeInfoOf<T>::info;
+}
+
+template <class T>
+constexpr void set_lifetime(TypeInfo& info) {
+  info.size = sizeof(T);
+  info.construct = [](void* at) { new (at) T(); };
+  info.destroy = [](void* at) noexcept { static_cast<T*>(at)->~T(); };
+}
+
+template <class T>
+constexpr TypeInfo scalar_info(Kind kind) {
+  TypeInfo info;
+  info.kind = kind;
+  set_lifetime<T>(info);
+  return info;
+}
+
+// Each MakeTypeInfo<T> has `static constexpr TypeInfo make()`.
+template <class T, class = void>
+struct MakeTypeInfo {
+  static_assert(!std::is_unsigned_v<T> || std::is_same_v<T, bool>,
+                "Java has no unsigned integers: use a wider signed one");
+  static_assert(!std::is_pointer_v<T> && !std::is_reference_v<T>,
+                "described values are owned: no pointers, references or views");
+  static_assert(sizeof(T) == 0,
+                "this type has no description: put SETTEE_STRUCT, SETTEE_ENUM or SETTEE_EXCEPTION "
+                "behind it, or use a type of the table in settee/base/type_info.h");
+};
+
+#define SETTEE_DETAIL_SCALAR(Type, kind_name)                                                  \
+  template <>                                                                                  \
+  struct MakeTypeInfo<Type> {                                                                  \
+    static constexpr TypeInfo make() { return scalar_info<Type>(Kind::kind_name); }            \
+  };
+SETTEE_DETAIL_SCALAR(bool, kBool)
+SETTEE_DETAIL_SCALAR(std::int8_t, kInt8)
+SETTEE_DETAIL_SCALAR(std::int16_t, kInt16)
+SETTEE_DETAIL_SCALAR(std::int32_t, kInt32)
+SETTEE_DETAIL_SCALAR(long, kInt64)
+SETTEE_DETAIL_SCALAR(long long, kInt64)
+SETTEE_DETAIL_SCALAR(char16_t, kChar16)
+SETTEE_DETAIL_SCALAR(float, kFloat)
+SETTEE_DETAIL_SCALAR(double, kDouble)
+SETTEE_DETAIL_SCALAR(std::string, kString)
+SETTEE_DETAIL_SCALAR(Bytes, kBytes)
+SETTEE_DETAIL_SCALAR(Date, kDate)
+SETTEE_DETAIL_SCALAR(Decimal, kDecimal)
+SETTEE_DETAIL_SCALAR(BigInteger, kBigInteger)
+#undef SETTEE_DETAIL_SCALAR
+
+template <>
+struct MakeTypeInfo<void> {
+  static constexpr TypeInfo make() { return {}; }
+};
+
+template <class T>
+constexpr void set_nullable(TypeInfo& info, Kind kind) {
+  info.kind = kind;
+  set_lifetime<T>(info);
+  info.get = [](const void* at) noexcept -> const void* {
+    const T& value = *static_cast<const T*>(at);
+    return value ? std::addressof(*value) : nullptr;
+  };
+  info.reset = [](void* at) noexcept { static_cast<T*>(at)->reset(); };
+}
+
+template <class T>
+struct MakeTypeInfo<std::optional<T>> {
+  static constexpr TypeInfo make() {
+    TypeInfo info;
+    set_nullable<std::optional<T>>(info, Kind::kOptional);
+    info.element = info_of<T>();
+    info.emplace = [](void* at) -> void* {
+      return std::addressof(static_cast<std::optional<T>*>(at)->emplace());
+    };
+    return info;
+  }
+};
+
+template <class Pointer, class T>
+constexpr TypeInfo pointer_info() {
+  TypeInfo info;
+  set_nullable<Pointer>(info, Kind::kPointer);
+  info.element = info_of<T>();
+  info.emplace = [](void* at) -> void* {
+    auto& pointer = *static_cast<Pointer*>(at);
+    if constexpr (std::is_same_v<Pointer, std::unique_ptr<T>>) {
+      pointer = std::make_unique<T>();
+    } else {
+      pointer = std::make_shared<T>();
+    }
+    return pointer.get();
+  };
+  return info;
+}
+template <class T>
+struct MakeTypeInfo<std::unique_ptr<T>> {
+  static constexpr TypeInfo make() { return pointer_info<std::unique_ptr<T>, T>(); }
+};
+template <class T>
+struct MakeTypeInfo<std::shared_ptr<T>> {
+  static constexpr TypeInfo make() { return pointer_info<std::shared_ptr<T>, T>(); }
+};
+
+template <class C>
+constexpr void set_container(TypeInfo& info, Kind kind) {
+  info.kind = kind;
+  set_lifetime<C>(info);
+  info.count = [](const void* at) noexcept { return static_cast<const C*>(at)->size(); };
+  info.clear = [](void* at) noexcept { static_cast<C*>(at)->clear(); };
+}
+
+template <class C>
+constexpr TypeInfo sequence_info(Kind kind) {
+  TypeInfo info;
+  set_container<C>(info, kind);
+  info.element = info_of<typename C::value_type>();
+  if constexpr (requires(C& c) { c.reserve(1); }) {
+    info.reserve = [](void* at, std::size_t n) { static_cast<C*>(at)->reserve(n); };
+  } else {
+    info.reserve = [](void*, std::size_t) {};
+  }
+  info.at = [](const void* at, std::size_t i) noexcept -> const void* {
+    return std::addressof((*static_cast<const C*>(at))[i]);
+  };
+  info.append = [](void* at) -> void* {
+    return std::addressof(static_cast<C*>(at)->emplace_back());
+  };
+  return info;
+}
+template <class T>
+struct MakeTypeInfo<std::vector<T>> {
+  static_assert(!std::is_same_v<T, bool>,
+                "std::vector<bool> has no addressable elements: use Array<bool>");
+  static constexpr TypeInfo make() { return sequence_info<std::vector<T>>(Kind::kList); }
+};
+template <class T>
+struct MakeTypeInfo<Array<T>> {
+  static_assert(!std::is_same_v<T, std::int8_t>, "byte[] is settee::Bytes");
+  static constexpr TypeInfo make() { return sequence_info<Array<T>>(Kind::kArray); }
+};
+
+template <class C>
+constexpr TypeInfo set_info() {
+  using T = typename C::value_type;
+  TypeInfo info;
+  set_container<C>(info, Kind::kSet);
+  info.element = info_of<T>();
+  info.for_each = [](const void* at, ElementVisitor& visitor) {
+    for (const T& value : *static_cast<const C*>(at)) {
+      if (!visitor.visit(nullptr, std::addressof(value))) return;
+    }
+  };
+  info.insert = [](void* at, ElementFiller& filler) -> Result<void> {
+    T value{};
+    if (Result<void> filled = filler.fill_value(std::addressof(value)); !filled) return filled;
+    static_cast<C*>(at)->insert(std::move(value));
+    return {};
+  };
+  return info;
+}
+template <class T, class L>
+struct MakeTypeInfo<std::set<T, L>> {
+  static constexpr TypeInfo make() { return set_info<std::set<T, L>>(); }
+};
+template <class T, class H, class E>
+struct MakeTypeInfo<std::unordered_set<T, H, E>> {
+  static constexpr TypeInfo make() { return set_info<std::unordered_set<T, H, E>>(); }
+};
+
+template <class C>
+constexpr TypeInfo map_info() {
+  TypeInfo info;
+  set_container<C>(info, Kind::kMap);
+  info.key = info_of<typename C::key_type>();
+  info.element = info_of<typename C::mapped_type>();
+  info.for_each = [](const void* at, ElementVisitor& visitor) {
+    for (const auto& [key, value] : *static_cast<const C*>(at)) {
+      if (!visitor.visit(std::addressof(key), std::addressof(value))) return;
+    }
+  };
+  info.insert = [](void* at, ElementFiller& filler) -> Result<void> {
+    typename C::key_type key{};
+    if (Result<void> filled = filler.fill_key(std::addressof(key)); !filled) return filled;
+    // As in Java, the last of equal keys wins.
+    auto& value = (*static_cast<C*>(at))[std::move(key)];
+    value = typename C::mapped_type{};
+    return filler.fill_value(std::addressof(value));
+  };
+  return info;
+}
+template <class K, class V, class L>
+struct MakeTypeInfo<std::map<K, V, L>> {
+  static constexpr TypeInfo make() { return map_info<std::map<K, V, L>>(); }
+};
+template <class K, class V, class H, class E>
+struct MakeTypeInfo<std::unordered_map<K, V, H, E>> {
+  static constexpr TypeInfo make() { return map_info<std::unordered_map<K, V, H, E>>(); }
+};
+
+template <class... T>
+struct MakeTypeInfo<std::variant<T...>> {
+  using V = std::variant<T...>;
+  static constexpr const TypeInfo* kAlternatives[] = {info_of<T>()...};
+
+  template <std::size_t... I>
+  static void* emplace(V& value, std::size_t index, std::index_sequence<I...>) {
+    void* made = nullptr;
+    ((I == index ? (made = std::addressof(value.template emplace<I>()), true) : false) || ...);
+    return made;
+  }
+  static constexpr TypeInfo make() {
+    TypeInfo info;
+    info.kind = Kind::kVariant;
+    set_lifetime<V>(info);
+    info.alternatives = kAlternatives;
+    info.index = [](const void* at) noexcept { return static_cast<const V*>(at)->index(); };
+    info.alternative = [](const void* at) noexcept -> const void* {
+      return std::visit([](const auto& x) -> const void* { return std::addressof(x); },
+                        *static_cast<const V*>(at));
+    };
+    info.emplace_alternative = [](void* at, std::size_t index) {
+      return emplace(*static_cast<V*>(at), index, std::index_sequence_for<T...>());
+    };
+    return info;
+  }
+};
+
+// Described structs, exceptions and enums.
+template <class T>
+struct MembersOf {
+  static constexpr auto table = Describe<T>::members();
+};
+template <class T>
+struct MakeTypeInfo<T, std::enable_if_t<Describe<T>::kIsStruct>> {
+  static constexpr TypeInfo make() {
+    TypeInfo info;
+    info.kind = Kind::kStruct;
+    info.exception = Describe<T>::kIsException;
+    info.name = Describe<T>::kName;
+    info.members = MembersOf<T>::table.span();
+    set_lifetime<T>(info);
+    return info;
+  }
+};
+template <class T>
+struct MakeTypeInfo<T, std::enable_if_t<Describe<T>::kIsEnum>> {
+  static constexpr TypeInfo make() {
+    TypeInfo info;
+    info.kind = Kind::kEnum;
+    info.name = Describe<T>::kName;
+    info.enumerators = Describe<T>::kEnumerators;
+    set_lifetime<T>(info);
+    info.enum_get = [](const void* at) noexcept {
+      return static_cast<std::int64_t>(*static_cast<const T*>(at));
+    };
+    info.enum_set = [](void* at, std::int64_t value) noexcept {
+      *static_cast<T*>(at) = static_cast<T>(value);
+    };
+    return info;
+  }
+};
+
+// Protobuf messages, recognised by their interface so that no protobuf header is needed here.
+template <class T>
+concept Message = requires(const T& in, T& out, void* to, const void* from, int n) {
+  { in.ByteSizeLong() } -> std::convertible_to<std::size_t>;
+  { in.SerializeToArray(to, n) } -> std::convertible_to<bool>;
+  { out.ParseFromArray(from, n) } -> std::convertible_to<bool>;
+};
+template <class T>
+struct MakeTypeInfo<T, std::enable_if_t<Message<T>>> {
+  static constexpr TypeInfo make() {
+    TypeInfo info;
+    info.kind = Kind::kMessage;
+    set_lifetime<T>(info);
+    info.message_size = [](const void* at) { return static_cast<const T*>(at)->ByteSizeLong(); };
+    info.message_write = [](const void* at, void* out, std::size_t size) {
+      return static_cast<const T*>(at)->SerializeToArray(out, static_cast<int>(size));
+    };
+    info.message_read = [](void* at, const void* data, std::size_t size) {
+      return static_cast<T*>(at)->ParseFromArray(data, static_cast<int>(size));
+    };
+    return info;
+  }
+};
+
+template <class T>
+constinit const TypeInfo TypeInfoOf<T>::info = MakeTypeInfo<T>::make();
+
+}  // namespace detail
+
+template <class T>
+constexpr const TypeInfo& type_of() noexcept {
+  return detail::TypeInfoOf<T>::info;
+}
+
+}  // namespace settee::inline v0
