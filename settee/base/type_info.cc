@@ -15,7 +15,8 @@ std::string boxed_name(const TypeInfo& type) {
     case Kind::kInt8: return "java.lang.Byte";
     case Kind::kInt16: return "java.lang.Short";
     case Kind::kInt32: return "java.lang.Integer";
-    case Kind::kInt64: return "java.lang.Long";
+    case Kind::kInt64:
+    case Kind::kDuration: return "java.lang.Long";
     case Kind::kChar16: return "java.lang.Character";
     case Kind::kFloat: return "java.lang.Float";
     case Kind::kDouble: return "java.lang.Double";
@@ -30,7 +31,8 @@ std::string descriptor(const TypeInfo& type) {
     case Kind::kInt8: return "B";
     case Kind::kInt16: return "S";
     case Kind::kInt32: return "I";
-    case Kind::kInt64: return "J";
+    case Kind::kInt64:
+    case Kind::kDuration: return "J";
     case Kind::kChar16: return "C";
     case Kind::kFloat: return "F";
     case Kind::kDouble: return "D";
@@ -49,7 +51,8 @@ std::string java_name(const TypeInfo& type) {
     case Kind::kInt8: return "byte";
     case Kind::kInt16: return "short";
     case Kind::kInt32: return "int";
-    case Kind::kInt64: return "long";
+    case Kind::kInt64:
+    case Kind::kDuration: return "long";
     case Kind::kChar16: return "char";
     case Kind::kFloat: return "float";
     case Kind::kDouble: return "double";

@@ -13,6 +13,7 @@
 
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -49,6 +50,7 @@ enum class Kind : std::uint8_t {
   kString,      ///< std::string (UTF-8): java.lang.String
   kBytes,       ///< Bytes: byte[]
   kDate,        ///< Date: java.util.Date
+  kDuration,    ///< std::chrono::milliseconds: long, in milliseconds
   kDecimal,     ///< Decimal: java.math.BigDecimal
   kBigInteger,  ///< BigInteger: java.math.BigInteger
   kEnum,        ///< described with SETTEE_ENUM

@@ -64,6 +64,7 @@ SETTEE_DETAIL_SCALAR(double, kDouble)
 SETTEE_DETAIL_SCALAR(std::string, kString)
 SETTEE_DETAIL_SCALAR(Bytes, kBytes)
 SETTEE_DETAIL_SCALAR(Date, kDate)
+SETTEE_DETAIL_SCALAR(std::chrono::milliseconds, kDuration)
 SETTEE_DETAIL_SCALAR(Decimal, kDecimal)
 SETTEE_DETAIL_SCALAR(BigInteger, kBigInteger)
 #undef SETTEE_DETAIL_SCALAR
