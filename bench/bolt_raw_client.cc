@@ -6,8 +6,8 @@
 // argument; every answer must be a Bolt v1 response with status 0, the id of a call in flight and the
 // first answer's length. Any server of com.settee.bench.Echo:1.0 will do, Java's too.
 
-#include "bolt_frames.h"
-#include "echo_loop.h"
+#include "bench/bolt_frames.h"
+#include "bench/echo_loop.h"
 
 namespace {
 

@@ -7,8 +7,8 @@
 // field last, as Java and Settee do. Whatever it does not understand closes the connection, with the
 // reason on stderr.
 
-#include "bolt_frames.h"
-#include "echo_loop.h"
+#include "bench/bolt_frames.h"
+#include "bench/echo_loop.h"
 
 namespace {
 

@@ -29,7 +29,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common.h"
+#include "bench/common.h"
 
 namespace bench {
 

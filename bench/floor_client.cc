@@ -3,8 +3,8 @@
 //
 // bench_floor_client: the closed loop of echo_loop.h over the floor's frames.
 
-#include "echo_loop.h"
-#include "floor_protocol.h"
+#include "bench/echo_loop.h"
+#include "bench/floor_protocol.h"
 
 int main(int argc, char** argv) {
   const bench::Options options = bench::parse_options(argc, argv);

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "common.h"
+#include "bench/common.h"
 
 namespace bench {
 

@@ -4,8 +4,8 @@
 // bench_floor_server --port N [--mode batch|each]: echoes length-prefixed frames and does nothing
 // else. In mode batch all answers to one read leave in one write, in mode each one by one.
 
-#include "echo_loop.h"
-#include "floor_protocol.h"
+#include "bench/echo_loop.h"
+#include "bench/floor_protocol.h"
 
 int main(int argc, char** argv) {
   const bench::Options options = bench::parse_options(argc, argv);

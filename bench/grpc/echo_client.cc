@@ -15,7 +15,7 @@
 #include <thread>
 #include <vector>
 
-#include "../common.h"
+#include "bench/common.h"
 #include "echo.grpc.pb.h"
 
 namespace {

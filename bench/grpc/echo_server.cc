@@ -6,7 +6,7 @@
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
 
-#include "../common.h"
+#include "bench/common.h"
 #include "echo.grpc.pb.h"
 
 namespace {
