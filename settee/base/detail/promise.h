@@ -1,0 +1,284 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The machinery under Task: promises, awaiters and the resume loop. Not for direct use, except
+// PromiseBase and schedule(), by those who write awaitables of their own for Settee.
+//
+// Nothing here relies on tail calls: a coroutine that awaits another is left to resume_now(), the
+// loop at the bottom of the stack, which resumes the other. So the depth of the stack does not
+// depend on how many coroutines await one another, in any build.
+
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "settee/base/context.h"
+#include "settee/base/export.h"
+#include "settee/base/result.h"
+
+namespace settee::inline v0 {
+
+template <class T>
+class Task;
+template <class T>
+class AsResult;
+
+namespace detail {
+
+SETTEE_API void* frame_allocate(std::size_t size);
+SETTEE_API void frame_free(void* frame, std::size_t size) noexcept;
+
+/// Names a task; see Task<T>::promise_type.
+struct CallTag {
+  const char* name;
+};
+
+struct PromiseBase {
+  const ContextNode* context = nullptr;  // borrowed from the awaiter or starter, which outlives us
+  PromiseBase* continuation = nullptr;   // whom to resume at the end
+  PromiseBase* next = nullptr;           // in the ready stack or a loop's list
+  std::coroutine_handle<> handle;
+  const char* name = nullptr;
+  bool oneway = false;                   // started by oneway(): nobody wants an answer
+  std::optional<Error> error;
+
+  static void* operator new(std::size_t size) { return frame_allocate(size); }
+  static void operator delete(void* frame, std::size_t size) noexcept { frame_free(frame, size); }
+};
+
+/// Resumes `promise` now, and after it all that becomes ready by it on this thread.
+SETTEE_API void resume_now(PromiseBase& promise) noexcept;
+/// Resumes `promise` as soon as the coroutine that runs on this thread suspends; now if none runs.
+SETTEE_API void schedule(PromiseBase& promise) noexcept;
+/// The exception being handled as an Error.
+SETTEE_API Error current_error() noexcept;
+
+inline void destroy(PromiseBase& promise) noexcept { promise.handle.destroy(); }
+
+struct FinalAwaiter {
+  bool await_ready() const noexcept { return false; }
+  template <class P>
+  void await_suspend(std::coroutine_handle<P> self) const noexcept {
+    if (PromiseBase* next = self.promise().continuation) schedule(*next);
+  }
+  void await_resume() const noexcept {}
+};
+
+/// Gives a foreign awaitable a handle of its own, so that whoever resumes it brings the waiting
+/// coroutine back through resume_now(), with its Context.
+struct SETTEE_API Resumer {
+  struct promise_type;
+  std::coroutine_handle<promise_type> handle;
+  static Resumer make(PromiseBase& waiter);
+};
+
+template <class Awaiter>
+class ForeignAwaiter {
+ public:
+  explicit ForeignAwaiter(Awaiter&& awaiter) : awaiter_(std::forward<Awaiter>(awaiter)) {}
+  bool await_ready() { return awaiter_.await_ready(); }
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> self) {
+    std::coroutine_handle<> proxy = std::coroutine_handle<>::from_address(
+        Resumer::make(self.promise()).handle.address());
+    using Result = decltype(awaiter_.await_suspend(proxy));
+    if constexpr (std::is_void_v<Result>) {
+      awaiter_.await_suspend(proxy);
+      return true;
+    } else if constexpr (std::is_same_v<Result, bool>) {
+      const bool suspended = awaiter_.await_suspend(proxy);
+      if (!suspended) proxy.destroy();
+      return suspended;
+    } else {
+      awaiter_.await_suspend(proxy).resume();
+      return true;
+    }
+  }
+  decltype(auto) await_resume() { return awaiter_.await_resume(); }
+
+ private:
+  Awaiter awaiter_;
+};
+
+/// Marks Settee's own awaiters: they resume the promise through schedule() or a loop.
+struct NativeAwaiter {};
+
+struct ThisPromise : NativeAwaiter {
+  PromiseBase* promise = nullptr;
+  bool await_ready() const noexcept { return false; }
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> self) noexcept {
+    promise = &self.promise();
+    return false;
+  }
+  PromiseBase& await_resume() const noexcept { return *promise; }
+};
+inline ThisPromise this_promise() noexcept { return {}; }
+
+struct [[nodiscard]] Fail : NativeAwaiter {
+  explicit Fail(Error e) noexcept : error(std::move(e)) {}
+  Error error;
+  bool await_ready() const noexcept { return false; }
+  template <class P>
+  void await_suspend(std::coroutine_handle<P> self) noexcept {
+    PromiseBase& promise = self.promise();
+    promise.error = std::move(error);
+    // The frame stays suspended here; whoever holds the task destroys it as usual.
+    if (promise.continuation != nullptr) schedule(*promise.continuation);
+  }
+  [[noreturn]] void await_resume() const noexcept { std::terminate(); }
+};
+
+/// Replaces the context of a running coroutine until the end of the scope.
+class SETTEE_API ContextSwitch {
+ public:
+  ContextSwitch(PromiseBase& promise, Context context) noexcept;
+  ~ContextSwitch();
+  ContextSwitch(const ContextSwitch&) = delete;
+  ContextSwitch& operator=(const ContextSwitch&) = delete;
+
+ private:
+  PromiseBase& promise_;
+  Context context_;
+  const ContextNode* previous_;
+};
+
+template <class T, bool kThrow>
+struct TaskAwaiter;
+
+struct CoroutineBase : PromiseBase {
+  std::suspend_always initial_suspend() const noexcept { return {}; }
+  FinalAwaiter final_suspend() const noexcept { return {}; }
+  void unhandled_exception() noexcept { error = current_error(); }
+
+  template <class A>
+    requires std::is_base_of_v<NativeAwaiter, std::remove_cvref_t<A>>
+  A&& await_transform(A&& awaiter) noexcept {
+    return static_cast<A&&>(awaiter);
+  }
+  template <class A>
+  auto await_transform(A&& awaitable) {
+    if constexpr (requires { std::forward<A>(awaitable).operator co_await(); }) {
+      return own_or_foreign(std::forward<A>(awaitable).operator co_await());
+    } else if constexpr (requires { operator co_await(std::forward<A>(awaitable)); }) {
+      return own_or_foreign(operator co_await(std::forward<A>(awaitable)));
+    } else {
+      return ForeignAwaiter<A>(std::forward<A>(awaitable));
+    }
+  }
+
+ private:
+  template <class A>
+  static auto own_or_foreign(A awaiter) {
+    if constexpr (std::is_base_of_v<NativeAwaiter, A>) {
+      return awaiter;
+    } else {
+      return ForeignAwaiter<A>(std::move(awaiter));
+    }
+  }
+};
+
+template <class T>
+struct ValuePromise : CoroutineBase {
+  std::optional<T> value;
+
+  template <class U>
+  void return_value(U&& result) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<U>, Error>) {
+      error = std::forward<U>(result);
+    } else if constexpr (std::is_same_v<std::remove_cvref_t<U>, Result<T>>) {
+      if (result) {
+        value.emplace(*std::forward<U>(result));
+      } else {
+        error = result.error();
+      }
+    } else {
+      value.emplace(std::forward<U>(result));
+    }
+  }
+  void return_value(T&& result) { value.emplace(std::move(result)); }
+
+  T take() {
+    if (error) [[unlikely]] throw *error;
+    return std::move(*value);
+  }
+  Result<T> take_result() {
+    if (error) [[unlikely]] return std::move(*error);
+    return std::move(*value);
+  }
+};
+
+template <>
+struct ValuePromise<void> : CoroutineBase {
+  void return_void() const noexcept {}
+  void take() {
+    if (error) [[unlikely]] throw *error;
+  }
+  Result<void> take_result() {
+    if (error) [[unlikely]] return std::move(*error);
+    return {};
+  }
+};
+
+template <class T, bool kThrow>
+struct TaskAwaiter : NativeAwaiter {
+  typename Task<T>::promise_type* promise;
+
+  explicit TaskAwaiter(typename Task<T>::promise_type* p) noexcept : promise(p) {}
+  bool await_ready() const noexcept { return false; }
+  template <class P>
+  void await_suspend(std::coroutine_handle<P> self) noexcept {
+    promise->continuation = &self.promise();
+    promise->context = self.promise().context;
+    schedule(*promise);
+  }
+  auto await_resume() {
+    if constexpr (kThrow) {
+      return promise->take();
+    } else {
+      return promise->take_result();
+    }
+  }
+};
+
+/// A coroutine that nobody waits for; its frame goes when it ends.
+struct Detached {
+  struct promise_type : CoroutineBase {
+    Context owned;  // keeps `context` alive
+    Detached get_return_object() noexcept {
+      handle = std::coroutine_handle<promise_type>::from_promise(*this);
+      return {this};
+    }
+    std::suspend_never final_suspend() const noexcept { return {}; }
+    void return_void() const noexcept {}
+    void unhandled_exception() const noexcept { std::terminate(); }
+  };
+  promise_type* promise;
+
+  /// Runs it now under `context`.
+  void start(Context context) && {
+    promise->context = context.node();
+    promise->owned = std::move(context);
+    resume_now(*promise);
+  }
+};
+
+/// Blocks a thread until set; at most one waiter.
+class SETTEE_API Signal {
+ public:
+  void set() noexcept;
+  void wait() noexcept;
+
+ private:
+  std::atomic<int> set_{0};
+};
+
+/// Throws an Error if this thread is a loop's and must not block.
+SETTEE_API void check_may_block(const char* task_name);
+
+}  // namespace detail
+}  // namespace settee::inline v0
