@@ -13,9 +13,11 @@
 # wait four times as long). SETTEE_SOURCE_DIR is defined to the root of the sources, for test data.
 #
 #   settee_command_test(<test name> COMMAND ... [LABELS core] [TIMEOUT seconds]
-#                       [ENVIRONMENT A=1 ...] [RESOURCE_LOCK name ...] [RUN_SERIAL])
+#                       [ENVIRONMENT A=1 ...] [RESOURCE_LOCK name ...] [RUN_SERIAL]
+#                       [DEPENDS target ...])
 #
-# registers any command as one test; exit code 77 means skipped.
+# registers any command as one test; exit code 77 means skipped. DEPENDS are the targets it runs:
+# the target core_tests builds those of tests labelled `core`.
 #
 #   settee_program(<target> SOURCES ... [LIBS ...] [NO_INSTALL])
 #
@@ -24,6 +26,8 @@
 if(SETTEE_BUILD_TESTS)
   enable_testing()
   include(GoogleTest)
+  # All that `ctest -L core` needs and no more: what the sanitizer trees build.
+  add_custom_target(core_tests)
 endif()
 
 function(settee_scaled_timeout out seconds)
@@ -75,6 +79,9 @@ function(settee_test target)
     "SETTEE_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\"" ${arg_DEFINITIONS})
   settee_own_code(${target})
   settee_sanitizer_options(${target})
+  if("core" IN_LIST arg_LABELS)
+    add_dependencies(core_tests ${target})
+  endif()
 
   string(REGEX REPLACE "_test$" "" prefix "${target}")
   gtest_discover_tests(${target}
@@ -103,7 +110,7 @@ endfunction()
 
 function(settee_command_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "RUN_SERIAL" "TIMEOUT"
-    "COMMAND;LABELS;ENVIRONMENT;RESOURCE_LOCK")
+    "COMMAND;LABELS;ENVIRONMENT;RESOURCE_LOCK;DEPENDS")
   if(NOT SETTEE_BUILD_TESTS)
     return()
   endif()
@@ -123,5 +130,14 @@ function(settee_command_test name)
     RESOURCE_LOCK "${arg_RESOURCE_LOCK}")
   if(arg_RUN_SERIAL)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
+  endif()
+  if("core" IN_LIST arg_LABELS)
+    list(GET arg_COMMAND 0 program)
+    if(TARGET "${program}")
+      list(APPEND arg_DEPENDS "${program}")
+    endif()
+    if(arg_DEPENDS)
+      add_dependencies(core_tests ${arg_DEPENDS})
+    endif()
   endif()
 endfunction()
