@@ -1,0 +1,222 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reader: Hessian values from bytes in one piece, one call per value. Most programs want decode() of
+// codec.h, which drives it from a type's description.
+//
+//   Reader reader(bytes.span());
+//   Container object;
+//   std::string_view method;
+//   if (reader.begin_object(object)) {
+//     while (reader.next(object)) {
+//       if (object.field == "methodName") reader.read_string(method);
+//       else reader.skip();
+//     }
+//   }
+//   if (!reader.ok()) return reader.error();
+//
+// The first failure sticks: from then on every read returns false, peek() returns kFailed, and
+// error() tells what was wrong and at which offset. A read that meets another kind of value fails.
+// Numbers convert where nothing is lost: an int opcode may be read as a long, 2.0 as an int.
+//
+// All values of one Reader form one stream, as those of one Writer do. Views stay good as long as
+// the Reader and its bytes.
+//
+// Threads: a Reader belongs to one thread.
+// Format: Hessian 2.0 and its SOFA 3.x draft, format.md in this folder.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "settee/base/bytes.h"
+#include "settee/base/error.h"
+#include "settee/base/result.h"
+#include "settee/base/values.h"
+#include "settee/hessian/detail/table.h"
+#include "settee/hessian/dialect.h"
+
+namespace settee::inline v0 {
+struct TypeInfo;
+}
+
+namespace settee::inline v0::hessian {
+
+namespace detail {
+struct Node;
+struct Shape;
+enum class Op : std::uint8_t;
+}  // namespace detail
+
+/// What kind of value comes next.
+enum class Token : std::uint8_t {
+  kFailed,     ///< An earlier read failed, or this is no value; see Reader::error().
+  kEnd,        ///< The bytes end here.
+  kNull,
+  kBool,
+  kInt,
+  kLong,
+  kDouble,
+  kDate,
+  kString,
+  kBytes,
+  kList,
+  kMap,
+  kObject,
+  kReference,
+};
+
+/// A list, map or object that is being read: filled by Reader::begin_...(), stepped by next().
+struct Container {
+  /// The class of an object; the type of a list or map, empty if none was given.
+  std::string_view type;
+  /// Of objects: the name of the field whose value comes next.
+  std::string_view field;
+  /// Elements, fields or entries in all; kUnknown when only a mark ends them.
+  std::size_t count = kUnknown;
+  /// Elements, fields or entries that next() has announced.
+  std::size_t index = 0;
+  /// Its number for references.
+  std::uint32_t reference = 0;
+
+  static constexpr std::size_t kUnknown = static_cast<std::size_t>(-1);
+
+  std::uint32_t definition = 0;  ///< For Reader.
+  bool marked = false;           ///< For Reader: a mark ends it.
+};
+
+class SETTEE_API Reader {
+ public:
+  /// Reads `data`, which must stay as it is while the Reader is used.
+  explicit Reader(std::span<const std::uint8_t> data, Dialect dialect = Dialect::kSofa3,
+                  const Limits& limits = Limits()) noexcept;
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  ~Reader();
+
+  Dialect dialect() const noexcept { return dialect_; }
+  /// Bytes read so far.
+  std::size_t offset() const noexcept { return static_cast<std::size_t>(cursor_ - begin_); }
+  /// Everything has been read; also true after a failure.
+  bool at_end() const noexcept { return cursor_ == end_; }
+  bool ok() const noexcept { return failure_ == nullptr; }
+  /// The first failure, of code kDecode or kLimit. Only when !ok().
+  Error error() const;
+  Result<void> status() const { return ok() ? Result<void>() : Result<void>(error()); }
+  /// Records a failure of the caller's own, e.g. a rule of the message that was broken.
+  void fail(Code code, std::string message);
+
+  /// Looks at the next value. Class definitions before it are read.
+  Token peek();
+  /// Reads over the next value.
+  bool skip();
+
+  bool read_null();
+  bool read_bool(bool& value);
+  bool read_int(std::int32_t& value);
+  bool read_long(std::int64_t& value);
+  bool read_double(double& value);
+  bool read_date(Date& value);
+  /// As UTF-8. Unpaired surrogates become U+FFFD.
+  bool read_string(std::string& value);
+  /// Without a copy where the bytes already are UTF-8. Null is read as an empty text.
+  bool read_string(std::string_view& value);
+  bool read_bytes(Bytes& value);
+  /// The number of an earlier list, map or object.
+  bool read_reference(std::uint32_t& value);
+
+  bool begin_list(Container& list);
+  bool begin_map(Container& map);
+  bool begin_object(Container& object);
+  /// Steps to the next element, field or entry (then a key and a value must be read). False at the
+  /// end, which this reads over, and after a failure.
+  bool next(Container& container);
+
+ private:
+  friend class Decoder;
+
+  struct Name {
+    const char* text;
+    std::uint32_t size;
+  };
+  struct Definition {
+    const char* name;
+    std::uint32_t name_size;
+    std::uint32_t fields;        // how many
+    std::uint32_t first_field;   // in fields_
+    const TypeInfo* planned;     // the struct whose members Field::member names, or null
+    const detail::Shape* shape;  // for generic values, made on demand and owned
+  };
+  struct Field {
+    const char* name;
+    std::uint32_t size;
+    std::uint32_t member;
+  };
+  struct Referenced {
+    std::uint32_t start;
+    std::uint32_t end : 31;     // 0: not wholly read yet
+    std::uint32_t active : 1;   // being read, perhaps again
+    detail::Node* node;         // the generic value made of it, owned; or null
+  };
+  struct Failure;
+  struct Storage;
+
+  static std::string_view name_of(const Definition& d) noexcept { return {d.name, d.name_size}; }
+  static std::string_view name_of(const Field& f) noexcept { return {f.name, f.size}; }
+
+  // Cold: each records the failure and returns false.
+  bool fail_at(const std::uint8_t* at, Code code, std::string message);
+  bool fail_end();
+  bool fail_limit(const char* name, std::uint64_t value);
+  bool fail_kind(const char* wanted);
+  bool fail_number(const char* wanted, std::string text);
+  void add_path(std::string_view step);
+
+  detail::Op op() const noexcept;
+  std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - cursor_); }
+  bool charge_node();
+  bool charge_bytes(std::uint64_t n);
+  bool expect(Token token, const char* wanted);
+
+  struct Number;
+  bool read_number(Number& number, const char* wanted);
+  bool read_integer_slow(std::int64_t& value, std::int64_t min, std::int64_t max,
+                         const char* wanted);
+  bool read_definition();
+  bool read_class_number(std::uint32_t& number);
+  bool read_count(std::uint32_t& count, const char* of);
+  bool read_type(std::string_view& type);
+  bool read_units(std::size_t units, std::string_view& view, bool keep_view);
+  bool read_text(std::string& out, bool append);
+  bool read_type_name(std::size_t units, std::string_view& type);
+  bool note_type(std::string_view type);
+  bool enter(const std::uint8_t* start, std::uint32_t& reference);
+  void leave(std::uint32_t reference) noexcept;
+  bool begin_object_at(Container& object);
+
+  const std::uint8_t* begin_;
+  const std::uint8_t* cursor_;
+  const std::uint8_t* end_;
+  const detail::Op* ops_;
+  std::uint64_t bytes_left_;
+  std::uint32_t nodes_left_;
+  std::uint32_t depth_left_;
+  Dialect dialect_;
+  bool replaying_ = false;       // reading again what a reference names: nothing is numbered
+  bool owns_nodes_ = false;
+  bool owns_shapes_ = false;
+  std::uint32_t replay_next_ = 0;  // the number of the next container met while replaying
+  Limits limits_;
+  std::unique_ptr<Failure> failure_;
+  std::unique_ptr<Storage> storage_;  // names that are not in the input as UTF-8
+  detail::Table<Definition, 8> definitions_;
+  detail::Table<Field, 48> fields_;
+  detail::Table<Name, 8> types_;
+  detail::Table<Referenced, 32> references_;
+};
+
+}  // namespace settee::inline v0::hessian
