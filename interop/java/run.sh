@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Copyright The Settee Authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Usage: run.sh OUTDIR PROGRAM [ARGUMENT]...
+# Replaces itself with the JVM that runs a program built by build.sh: PeerServer, PeerClient, BenchServer (PeerServer
+# with the full compiler and more memory), Golden or HessianBench.
+set -euo pipefail
+
+if [ $# -lt 2 ]; then
+  echo "usage: $0 OUTDIR PROGRAM [ARGUMENT]..." >&2
+  exit 2
+fi
+out=$(cd "$1" && pwd)
+program=$2
+shift 2
+if [ ! -f "$out/.stamp" ]; then
+  echo "$0: $out is not built; run build.sh $out" >&2
+  exit 1
+fi
+
+# One compiler tier and one small heap make a JVM that starts quickly and leaves the machine to the tests.
+options=(-Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC)
+case "$program" in
+  BenchServer)
+    options=(-Xmx1g)
+    program=PeerServer
+    ;;
+  HessianBench)
+    options=(-Xmx1g -XX:+UseSerialGC)
+    ;;
+esac
+
+# SOFA's Hessian reads and writes the fields of these packages' classes (Throwable, BigInteger, ...).
+for package in java.lang java.math java.util java.time; do
+  options+=(--add-opens "java.base/$package=ALL-UNNAMED")
+done
+
+exec java "${options[@]}" -cp "$out/classes:$out/lib/*" \
+  -Dfile.encoding=UTF-8 \
+  -Dlogging.path="$out/logs" -DloggingRoot="$out/logs" \
+  "com.settee.interop.peer.$program" "$@"

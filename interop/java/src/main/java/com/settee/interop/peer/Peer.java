@@ -1,0 +1,118 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package com.settee.interop.peer;
+
+import com.alipay.sofa.rpc.api.GenericService;
+import com.alipay.sofa.rpc.config.ApplicationConfig;
+import com.alipay.sofa.rpc.config.ConsumerConfig;
+import com.alipay.sofa.rpc.context.RpcInvokeContext;
+import com.settee.bench.Echo;
+import com.settee.interop.TypeService;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+
+/** The peer at one address, and the SOFARPC consumers that talk to it; made when first needed. */
+final class Peer {
+  private static final int TIMEOUT_MS = 10_000;
+
+  /**
+   * What a sofa-rpc-node server cannot do for a Java client. Its errors are frames of status 2 whose class name says
+   * SofaResponse while the content is an RpcServerException, which the Java client refuses to decode.
+   */
+  private static final Map<String, String> NODE_CANNOT = Map.ofEntries(
+      Map.entry("fail", "Java cannot decode the error answers of sofa-rpc-node"),
+      Map.entry("fail_unicode", "Java cannot decode the error answers of sofa-rpc-node"),
+      Map.entry("fail_runtime", "Java cannot decode the error answers of sofa-rpc-node"),
+      Map.entry("bench_fail", "Java cannot decode the error answers of sofa-rpc-node"),
+      Map.entry("future_fail", "Java cannot decode the error answers of sofa-rpc-node"),
+      Map.entry("callback_fail", "Java cannot decode the error answers of sofa-rpc-node"),
+      Map.entry("unknown_method", "Java cannot decode the error answers of sofa-rpc-node"),
+      Map.entry("unknown_service", "Java cannot decode the error answers of sofa-rpc-node"),
+      Map.entry("object_types", "sofa-rpc-node forgets the class of what it decodes"),
+      Map.entry("object_user", "sofa-rpc-node forgets the class of what it decodes"),
+      Map.entry("object_cycle", "sofa-rpc-node forgets the class of what it decodes"),
+      Map.entry("object_self", "sofa-rpc-node forgets the class of what it decodes"),
+      Map.entry("object_shared", "sofa-rpc-node forgets the class of what it decodes"),
+      Map.entry("json", "sofa-rpc-node has no json codec and closes the connection"));
+
+  private final String url;
+  private TypeService types;
+  private ConsumerConfig<TypeService> typesConfig;
+  private Echo echo;
+  private GenericService generic;
+  private String name;
+
+  Peer(String host, int port) {
+    url = "bolt://" + host + ":" + port;
+  }
+
+  TypeService types() {
+    if (types == null) {
+      typesConfig = config(TypeService.class);
+      types = typesConfig.refer();
+    }
+    return types;
+  }
+
+  ConsumerConfig<TypeService> typesConfig() {
+    types();
+    return typesConfig;
+  }
+
+  Echo echo() {
+    if (echo == null) {
+      echo = config(Echo.class).refer();
+    }
+    return echo;
+  }
+
+  GenericService generic() {
+    if (generic == null) {
+      generic = new ConsumerConfig<GenericService>().setInterfaceId(TypeService.class.getName()).setGeneric(true)
+          .setApplication(application()).setProtocol("bolt").setDirectUrl(url).setTimeout(TIMEOUT_MS)
+          .setRegister(false).setRepeatedReferLimit(-1).refer();
+    }
+    return generic;
+  }
+
+  /** Another consumer of a service, with its own settings. */
+  <T> T refer(Class<T> contract, UnaryOperator<ConsumerConfig<T>> settings) {
+    return settings.apply(config(contract)).refer();
+  }
+
+  <T> ConsumerConfig<T> config(Class<T> contract) {
+    ConsumerConfig<T> config = new ConsumerConfig<T>().setInterfaceId(contract.getName())
+        .setProtocol("bolt").setDirectUrl(url).setTimeout(TIMEOUT_MS).setConnectionNum(1).setReconnectPeriod(2000)
+        .setRepeatedReferLimit(-1);
+    config.setApplication(application());
+    config.setRegister(false);
+    return config;
+  }
+
+  private static ApplicationConfig application() {
+    return new ApplicationConfig().setAppName("settee-java-peer");
+  }
+
+  /** Runs one call under a timeout of its own. */
+  static Object within(int timeoutMs, Check.Call call) throws Exception {
+    RpcInvokeContext.getContext().setTimeout(timeoutMs);
+    try {
+      return call.run();
+    } finally {
+      RpcInvokeContext.removeContext();
+    }
+  }
+
+  /** Why the peer cannot do a case, or null when it must. */
+  String cannot(String caseName) {
+    if (name == null) {
+      try {
+        name = types().whoami();
+      } catch (RuntimeException e) {
+        name = "unknown";
+      }
+    }
+    return name.equals("node") ? NODE_CANNOT.get(caseName) : null;
+  }
+}
