@@ -26,6 +26,15 @@
   macro(a, item) __VA_OPT__(SETTEE_DETAIL_FOR_EACH_AGAIN SETTEE_DETAIL_PARENS(macro, a, __VA_ARGS__))
 #define SETTEE_DETAIL_FOR_EACH_AGAIN() SETTEE_DETAIL_FOR_EACH_STEP
 
+// SETTEE_DETAIL_FOR_EACH_NAMED(MACRO, A, ...): MACRO(A, name, item), each with a name of its own, for
+// up to 80 items. Fewer scans than the other, as these macros make much text.
+#define SETTEE_DETAIL_FOR_EACH_NAMED(macro, a, ...) \
+  __VA_OPT__(SETTEE_DETAIL_EXPAND3(SETTEE_DETAIL_NAMED_STEP(macro, a, Method, __VA_ARGS__)))
+#define SETTEE_DETAIL_NAMED_STEP(macro, a, name, item, ...)         \
+  macro(a, name, item) __VA_OPT__(                                  \
+      SETTEE_DETAIL_NAMED_AGAIN SETTEE_DETAIL_PARENS(macro, a, SETTEE_DETAIL_CAT(name, I), __VA_ARGS__))
+#define SETTEE_DETAIL_NAMED_AGAIN() SETTEE_DETAIL_NAMED_STEP
+
 // SETTEE_DETAIL_HEAD((a, b) tail) is `a, b`; SETTEE_DETAIL_TAIL((a, b) tail) is `tail`.
 #define SETTEE_DETAIL_HEAD(item) SETTEE_DETAIL_HEAD1(SETTEE_DETAIL_SPLIT item)
 #define SETTEE_DETAIL_HEAD1(...) SETTEE_DETAIL_HEAD2(__VA_ARGS__)
@@ -34,10 +43,6 @@
 #define SETTEE_DETAIL_UNWRAP(...) __VA_ARGS__
 #define SETTEE_DETAIL_TAIL(item) SETTEE_DETAIL_SKIP item
 #define SETTEE_DETAIL_SKIP(...)
-
-#define SETTEE_DETAIL_FIRST(...) SETTEE_DETAIL_FIRST1(__VA_ARGS__, )
-#define SETTEE_DETAIL_FIRST1(first, ...) first
-#define SETTEE_DETAIL_REST(first, ...) __VA_ARGS__
 
 // 1 if the item begins with a parenthesis, else 0.
 #define SETTEE_DETAIL_IS_PAREN(item) \

@@ -1,0 +1,346 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/base/loop.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <vector>
+
+#include "settee/base/internal/thread_state.h"
+#include "settee/base/internal/timer_wheel.h"
+
+namespace settee::inline v0 {
+
+using detail::thread_state;
+
+void TimerWheel::insert(Timer& timer, std::uint64_t tick) noexcept {
+  // A tick that has passed is due with the next advance.
+  timer.tick_ = tick = std::max(tick, tick_ + 1);
+  constexpr std::uint64_t kSpan = std::uint64_t{1} << (kBits * kLevels);
+  const std::uint64_t at = std::min(tick, tick_ | (kSpan - 1));
+  const int level = at == tick_ ? 0 : (std::bit_width(at ^ tick_) - 1) / kBits;
+  const auto slot = static_cast<std::size_t>((at >> (kBits * level)) & 63);
+  Level& here = levels_[static_cast<std::size_t>(level)];
+  timer.level_ = static_cast<std::uint8_t>(level);
+  timer.slot_ = static_cast<std::uint8_t>(slot);
+  timer.next_ = here.slots[slot];
+  timer.link_ = &here.slots[slot];
+  if (timer.next_ != nullptr) timer.next_->link_ = &timer.next_;
+  here.slots[slot] = &timer;
+  here.occupied |= std::uint64_t{1} << slot;
+}
+
+void TimerWheel::remove(Timer& timer) noexcept {
+  *timer.link_ = timer.next_;
+  if (timer.next_ != nullptr) timer.next_->link_ = timer.link_;
+  timer.next_ = nullptr;
+  timer.link_ = nullptr;
+  Level& level = levels_[timer.level_];
+  if (level.slots[timer.slot_] == nullptr) level.occupied &= ~(std::uint64_t{1} << timer.slot_);
+}
+
+bool TimerWheel::find(Due& due) const noexcept {
+  // A lower level's slots all come before a higher level's.
+  for (int level = 0; level < kLevels; ++level) {
+    const std::uint64_t occupied = levels_[static_cast<std::size_t>(level)].occupied;
+    if (occupied == 0) continue;
+    const int shift = kBits * level;
+    due.level = level;
+    due.slot = std::countr_zero(occupied);
+    const std::uint64_t span = std::uint64_t{1} << (shift + kBits);
+    due.tick = (tick_ & ~(span - 1)) + (static_cast<std::uint64_t>(due.slot) << shift);
+    return true;
+  }
+  return false;
+}
+
+std::uint64_t TimerWheel::next() const noexcept {
+  Due due;
+  return find(due) ? std::max(due.tick, tick_) : UINT64_MAX;
+}
+
+struct Loop::Impl {
+  TimePoint start = Clock::now();
+  TimerWheel wheel;
+  TurnHook* end_hooks = nullptr;
+  TurnHook* next_hooks = nullptr;
+  std::vector<std::shared_ptr<void>> garbage;
+  std::vector<epoll_event> events = std::vector<epoll_event>(256);
+  int nested = 0;
+  Loop* outer = nullptr;
+
+  alignas(64) std::atomic<Job*> inbox{nullptr};
+  std::atomic<bool> asleep{true};
+  std::atomic<bool> stopping{false};
+
+  std::uint64_t tick_of(TimePoint when) const {
+    if (when <= start) return 0;
+    // Rounded up, so that a timer never fires early.
+    const auto span = when - start + std::chrono::milliseconds(1) - Duration(1);
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(span).count());
+  }
+};
+
+void Timer::arm(Loop& loop, TimePoint when) {
+  disarm();
+  loop_ = &loop;
+  // Far beyond any deadline means never; the wheel takes two years at most.
+  constexpr auto kFar = std::chrono::hours(24 * 365);
+  loop.impl_->wheel.insert(*this, loop.impl_->tick_of(std::min(when, loop.now_ + kFar)));
+}
+
+void Timer::disarm() noexcept {
+  if (loop_ == nullptr) return;
+  loop_->impl_->wheel.remove(*this);
+  loop_ = nullptr;
+}
+
+TurnHook::~TurnHook() { unqueue(); }
+
+void TurnHook::unqueue() noexcept {
+  if (link_ == nullptr) return;
+  *link_ = next_;
+  if (next_ != nullptr) next_->link_ = link_;
+  next_ = nullptr;
+  link_ = nullptr;
+}
+
+Loop::Loop() : now_(Clock::now()), impl_(std::make_unique<Impl>()) {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  // Edge-triggered, so that the counter never needs to be read.
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;
+  event.data.ptr = nullptr;
+  if (epoll_ < 0 || wake_ < 0 || epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) {
+    const int saved = errno;
+    if (epoll_ >= 0) close(epoll_);
+    if (wake_ >= 0) close(wake_);
+    throw Error(Code::kIo, std::string("making an event loop (epoll, eventfd): ") +
+                               std::strerror(saved) + "; see ulimit -n");
+  }
+}
+
+Loop::~Loop() {
+  enter();
+  run_jobs();
+  run_turn_end();
+  impl_->garbage.clear();
+  leave();
+  close(wake_);
+  close(epoll_);
+}
+
+Loop* Loop::current() noexcept { return thread_state.loop; }
+
+void Loop::enter() noexcept {
+  if (impl_->nested++ == 0) impl_->outer = std::exchange(thread_state.loop, this);
+}
+
+void Loop::leave() noexcept {
+  if (--impl_->nested == 0) thread_state.loop = impl_->outer;
+}
+
+void Loop::post(Job& job) noexcept {
+  Job* head = impl_->inbox.load(std::memory_order_relaxed);
+  do {
+    job.next_ = head;
+  } while (!impl_->inbox.compare_exchange_weak(head, &job, std::memory_order_seq_cst,
+                                               std::memory_order_relaxed));
+  // One wake for a burst: only who finds the loop asleep rings.
+  if (impl_->asleep.load(std::memory_order_seq_cst) &&
+      impl_->asleep.exchange(false, std::memory_order_seq_cst)) {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(wake_, &one, sizeof one);
+  }
+}
+
+void Loop::post(std::function<void()> work) {
+  struct Posted final : Job {
+    std::function<void()> work;
+    void run() override {
+      const std::unique_ptr<Posted> self(this);
+      work();
+    }
+  };
+  auto job = std::make_unique<Posted>();
+  job->work = std::move(work);
+  post(*job.release());
+}
+
+void Loop::stop() noexcept {
+  impl_->stopping.store(true, std::memory_order_release);
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_, &one, sizeof one);
+}
+
+void Loop::watch(int fd, std::uint32_t events, Watcher& watcher) {
+  epoll_event event{};
+  event.events = events | EPOLLET;
+  event.data.ptr = &watcher;
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
+    throw Error(Code::kIo, std::string("epoll_ctl add: ") + std::strerror(errno));
+  }
+}
+
+void Loop::rewatch(int fd, std::uint32_t events, Watcher& watcher) {
+  epoll_event event{};
+  event.events = events | EPOLLET;
+  event.data.ptr = &watcher;
+  if (epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event) != 0) {
+    throw Error(Code::kIo, std::string("epoll_ctl mod: ") + std::strerror(errno));
+  }
+}
+
+void Loop::unwatch(int fd) noexcept {
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+}
+
+namespace {
+
+void push(TurnHook*& list, TurnHook*& next, TurnHook**& link, TurnHook& hook) noexcept {
+  next = list;
+  link = &list;
+  list = &hook;
+}
+
+}  // namespace
+
+void Loop::at_turn_end(TurnHook& hook) noexcept {
+  if (hook.link_ != nullptr) return;
+  push(impl_->end_hooks, hook.next_, hook.link_, hook);
+  if (hook.next_ != nullptr) hook.next_->link_ = &hook.next_;
+}
+
+void Loop::next_turn(TurnHook& hook) noexcept {
+  if (hook.link_ != nullptr) return;
+  push(impl_->next_hooks, hook.next_, hook.link_, hook);
+  if (hook.next_ != nullptr) hook.next_->link_ = &hook.next_;
+}
+
+void Loop::delete_later(std::shared_ptr<void> garbage) {
+  impl_->garbage.push_back(std::move(garbage));
+}
+
+bool Loop::run_jobs() {
+  Job* jobs = impl_->inbox.exchange(nullptr, std::memory_order_acquire);
+  if (jobs == nullptr) return false;
+  Job* first = nullptr;  // the inbox is a stack: turn it round
+  while (jobs != nullptr) {
+    Job* next = jobs->next_;
+    jobs->next_ = first;
+    first = jobs;
+    jobs = next;
+  }
+  while (first != nullptr) {
+    Job* job = first;
+    first = first->next_;  // before run(), which may free the job
+    job->run();
+  }
+  return true;
+}
+
+void Loop::run_turn_end() {
+  // A hook may queue others (an answer that cannot be written ends a call, which makes another),
+  // within reason: the rest comes in the next turn.
+  for (int round = 0; round < 16 && impl_->end_hooks != nullptr; ++round) {
+    TurnHook* hooks = std::exchange(impl_->end_hooks, nullptr);
+    hooks->link_ = &hooks;
+    while (hooks != nullptr) {
+      TurnHook& hook = *hooks;
+      hook.unqueue();
+      hook.on_turn();
+    }
+  }
+  impl_->garbage.clear();
+}
+
+int Loop::next_timeout() const noexcept {
+  if (impl_->next_hooks != nullptr || impl_->end_hooks != nullptr ||
+      impl_->inbox.load(std::memory_order_seq_cst) != nullptr) {
+    return 0;
+  }
+  const std::uint64_t next = impl_->wheel.next();
+  if (next == UINT64_MAX) return -1;
+  const TimePoint when = impl_->start + std::chrono::milliseconds(next);
+  const TimePoint now = Clock::now();
+  if (when <= now) return 0;
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(when - now).count();
+  return static_cast<int>(std::min<std::int64_t>(wait, 60'000));
+}
+
+void Loop::turn(Duration max_wait) {
+  enter();
+  Impl& impl = *impl_;
+  int timeout = -1;
+  if (max_wait == Duration::zero()) {
+    timeout = 0;
+  } else if (max_wait != Duration::max()) {
+    timeout = static_cast<int>(std::min<std::int64_t>(
+        std::chrono::ceil<std::chrono::milliseconds>(max_wait).count(), 3'600'000));
+  }
+  impl.asleep.store(true, std::memory_order_seq_cst);
+  const int own = impl.next_hooks != nullptr || impl.end_hooks != nullptr ||
+                          impl.inbox.load(std::memory_order_seq_cst) != nullptr
+                      ? 0
+                      : impl.wheel.next() == UINT64_MAX ? -1 : next_timeout();
+  if (own >= 0 && (timeout < 0 || own < timeout)) timeout = own;
+
+  const int count = epoll_wait(epoll_, impl.events.data(), static_cast<int>(impl.events.size()),
+                               timeout);
+  impl.asleep.store(false, std::memory_order_seq_cst);
+  turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  now_ = Clock::now();
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = impl.events[static_cast<std::size_t>(i)];
+    if (event.data.ptr != nullptr) static_cast<Watcher*>(event.data.ptr)->on_events(event.events);
+  }
+  run_jobs();
+  if (impl.wheel.next() != UINT64_MAX) {
+    const auto now_tick = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(now_ - impl.start).count());
+    impl.wheel.advance(now_tick, [](Timer& timer) {
+      timer.loop_ = nullptr;
+      timer.on_timer();
+    });
+  }
+  if (impl.next_hooks != nullptr) {
+    TurnHook* hooks = std::exchange(impl.next_hooks, nullptr);
+    hooks->link_ = &hooks;
+    while (hooks != nullptr) {
+      TurnHook& hook = *hooks;
+      hook.unqueue();
+      hook.on_turn();
+    }
+  }
+  run_turn_end();
+  impl.asleep.store(true, std::memory_order_seq_cst);
+  leave();
+}
+
+void Loop::flush() {
+  enter();
+  now_ = Clock::now();
+  run_turn_end();
+  leave();
+}
+
+void Loop::run() {
+  enter();
+  while (!impl_->stopping.load(std::memory_order_acquire)) turn(Duration::max());
+  // What was posted before stop() still runs.
+  run_jobs();
+  run_turn_end();
+  leave();
+}
+
+}  // namespace settee::inline v0

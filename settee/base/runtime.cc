@@ -1,0 +1,269 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/base/runtime.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "settee/base/event_bus.h"
+#include "settee/base/internal/thread_state.h"
+#include "settee/base/stats.h"
+
+namespace settee::inline v0 {
+
+namespace {
+
+// One logger for each Runtime, and none in spdlog's global registry.
+class StderrLog {
+ public:
+  StderrLog() : logger_("settee", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
+    logger_.set_level(spdlog::level::debug);
+    logger_.set_pattern("%Y-%m-%d %H:%M:%S.%e %l %v");
+    logger_.flush_on(spdlog::level::debug);
+  }
+  void operator()(LogLevel level, std::string_view component, std::string_view message) {
+    static constexpr spdlog::level::level_enum kLevels[] = {
+        spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err};
+    logger_.log(kLevels[static_cast<int>(level)], "[{}] {}", component, message);
+  }
+
+ private:
+  spdlog::logger logger_;
+};
+
+}  // namespace
+
+struct Runtime::Impl {
+  struct LoopThread {
+    Loop loop;
+    std::thread thread;
+  };
+
+  explicit Impl(RuntimeOptions o) : options(std::move(o)), pool(options.name + "-pool", options.pool) {}
+
+  RuntimeOptions options;
+  Stats stats;
+  EventBus events;
+  std::vector<std::unique_ptr<LoopThread>> loops;
+  std::unique_ptr<Loop> foreign;
+  ThreadPool pool;
+  std::atomic<std::size_t> next_loop{0};
+  CancelSource cancel{Context()};
+
+  std::mutex mutex;
+  std::condition_variable all_ended;
+  std::size_t spawned = 0;
+  std::atomic<bool> stopped{false};
+  bool joined = false;
+};
+
+Runtime::Runtime() : Runtime(RuntimeOptions()) {}
+
+Runtime::Runtime(RuntimeOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {
+  Impl& impl = *impl_;
+  if (!impl.options.log) {
+    impl.options.log = [log = std::make_shared<StderrLog>()](
+                           LogLevel level, std::string_view component, std::string_view message) {
+      (*log)(level, component, message);
+    };
+  }
+  std::size_t count = impl.options.threads;
+  if (count == 0 && !impl.options.foreign_loop) {
+    count = std::max(1u, std::thread::hardware_concurrency());
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    auto& made = impl.loops.emplace_back(std::make_unique<Impl::LoopThread>());
+    made->thread = std::thread([&loop = made->loop, name = fmt::format("{}-{}", impl.options.name.substr(0, 10), i)] {
+      pthread_setname_np(pthread_self(), name.c_str());
+      loop.run();
+    });
+  }
+  if (impl.options.foreign_loop) impl.foreign = std::make_unique<Loop>();
+}
+
+Runtime::~Runtime() { stop(); }
+
+Loop& Runtime::loop() {
+  Impl& impl = *impl_;
+  if (Loop* here = Loop::current()) {
+    if (here == impl.foreign.get()) return *here;
+    for (const auto& own : impl.loops) {
+      if (&own->loop == here) return *here;
+    }
+  }
+  if (impl.loops.empty()) return *impl.foreign;
+  return impl.loops[impl.next_loop.fetch_add(1, std::memory_order_relaxed) % impl.loops.size()]
+      ->loop;
+}
+
+Loop& Runtime::loop(std::size_t index) { return impl_->loops.at(index)->loop; }
+
+std::size_t Runtime::loop_count() const noexcept { return impl_->loops.size(); }
+
+Loop& Runtime::foreign_loop() {
+  if (!impl_->foreign) {
+    throw Error(Code::kMisuse, "this Runtime has no foreign loop: set RuntimeOptions::foreign_loop");
+  }
+  return *impl_->foreign;
+}
+
+ThreadPool& Runtime::pool() noexcept { return impl_->pool; }
+Stats& Runtime::stats() noexcept { return impl_->stats; }
+EventBus& Runtime::events() noexcept { return impl_->events; }
+
+void Runtime::log(LogLevel level, std::string_view component, std::string_view message) const {
+  if (logs(level)) impl_->options.log(level, component, message);
+}
+
+bool Runtime::logs(LogLevel level) const noexcept { return level >= impl_->options.log_level; }
+
+void Runtime::spawn(Task<void> task) {
+  Impl& impl = *impl_;
+  {
+    const std::lock_guard lock(impl.mutex);
+    if (impl.stopped.load(std::memory_order_relaxed)) {
+      throw Error(Code::kStopped, "spawn: the Runtime has been stopped");
+    }
+    ++impl.spawned;
+  }
+  // The caller's values and deadline, ended by stop() as well as by the caller's own cancellation.
+  const Context caller = context();
+  Context own = caller.stop_token().stop_possible()
+                    ? caller
+                    : caller.with_stop_token(impl.cancel.context().stop_token());
+  const ContextScope scope(std::move(own));
+  begin_on_loop(std::move(task)).then([this](Result<void> result) {
+    if (!result && result.error().code() != Code::kCancelled) {
+      log(LogLevel::kError, "runtime", std::string("a spawned task ended: ") + result.error().what());
+    }
+    // Notified under the lock: stop() may destroy all this as soon as it can take it.
+    const std::lock_guard lock(impl_->mutex);
+    if (--impl_->spawned == 0) impl_->all_ended.notify_all();
+  });
+}
+
+void Runtime::stop() {
+  Impl& impl = *impl_;
+  if (impl.joined) return;
+  if (Loop* here = Loop::current()) {
+    for (const auto& own : impl.loops) {
+      if (&own->loop == here) {
+        throw Error(Code::kMisuse, "Runtime::stop() on one of its own loops would wait for itself");
+      }
+    }
+  }
+  {
+    const std::lock_guard lock(impl.mutex);
+    impl.stopped.store(true);
+  }
+  impl.cancel.cancel();
+  {
+    std::unique_lock lock(impl.mutex);
+    while (impl.spawned > 0) {
+      if (impl.foreign) {  // nobody else turns it now
+        lock.unlock();
+        impl.foreign->turn(std::chrono::milliseconds(1));
+        lock.lock();
+        continue;
+      }
+      if (!impl.all_ended.wait_for(lock, std::chrono::seconds(5),
+                                   [&] { return impl.spawned == 0; })) {
+        log(LogLevel::kWarning, "runtime",
+            fmt::format("stop() waits for {} spawned task(s) that ignore their cancellation",
+                        impl.spawned));
+      }
+    }
+  }
+  impl.pool.stop();
+  for (const auto& own : impl.loops) own->loop.stop();
+  for (const auto& own : impl.loops) own->thread.join();
+  impl.joined = true;
+}
+
+bool Runtime::stopped() const noexcept { return impl_->stopped.load(std::memory_order_acquire); }
+
+namespace detail {
+
+Result<void> ResumeOnPool::await_resume() const {
+  if (!refused_) return {};
+  return Error(Code::kBusy, pool_.describe() + ": refused");
+}
+
+class Sleep::State final : public Timer, public std::enable_shared_from_this<Sleep::State> {
+ public:
+  State(Sleep& owner, PromiseBase& promise) noexcept : owner_(&owner), promise_(&promise) {}
+
+  void begin(Loop& loop, TimePoint when, std::stop_token token) {
+    arm(loop, when);
+    if (!token.stop_possible()) return;
+    // Cancelling may happen on any thread, even while this runs: it only posts.
+    cancel_.emplace(std::move(token), [weak = weak_from_this(), &loop] {
+      loop.post([weak] {
+        if (const auto self = weak.lock()) self->wake(Code::kCancelled);
+      });
+    });
+  }
+  void abandon() noexcept {
+    disarm();
+    promise_ = nullptr;
+  }
+  void fail_with(Code code) noexcept { code_ = code; }
+
+ private:
+  void on_timer() override { wake(code_); }
+
+  void wake(std::optional<Code> code) {
+    if (promise_ == nullptr) return;
+    const auto self = shared_from_this();
+    PromiseBase& promise = *std::exchange(promise_, nullptr);
+    disarm();
+    if (code == Code::kTimeout) {
+      owner_->error_ = Error(Code::kTimeout, "sleep: the deadline came first");
+    } else if (code == Code::kCancelled) {
+      owner_->error_ = Error(Code::kCancelled, "sleep: cancelled by the caller");
+    }
+    resume_now(promise);
+  }
+
+  Sleep* owner_;
+  PromiseBase* promise_;
+  std::optional<Code> code_;
+  std::optional<std::stop_callback<std::function<void()>>> cancel_;
+};
+
+Sleep::~Sleep() {
+  if (state_) state_->abandon();
+}
+
+bool Sleep::begin(PromiseBase& promise) {
+  Loop* loop = Loop::current();
+  if (loop == nullptr) {
+    error_ = Error(Code::kMisuse, "sleep: not on a loop; run the task with Runtime::run() or spawn()");
+    return false;
+  }
+  const Context context = Context::share(promise.context);
+  if (Result<void> may = context.check("sleep"); !may) {
+    error_ = may.error();
+    return false;
+  }
+  state_ = std::make_shared<State>(*this, promise);
+  if (context.deadline() < when_) state_->fail_with(Code::kTimeout);
+  state_->begin(*loop, std::min(when_, context.deadline()), context.stop_token());
+  return true;
+}
+
+void Sleep::await_resume() const {
+  if (error_) throw *error_;
+}
+
+}  // namespace detail
+}  // namespace settee::inline v0
