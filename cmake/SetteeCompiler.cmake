@@ -29,7 +29,10 @@ endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 
 # Short names in __FILE__, logs and debug data, and the same object code from every checkout.
-set(settee_common_options "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
+# (ccache hands the compiler relative paths, hence the second form.)
+file(RELATIVE_PATH settee_relative_source "${PROJECT_BINARY_DIR}" "${PROJECT_SOURCE_DIR}")
+set(settee_common_options
+  "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=" "-ffile-prefix-map=${settee_relative_source}=")
 set(settee_common_link_options "")
 
 set(settee_warning_options
