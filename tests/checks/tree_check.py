@@ -47,7 +47,7 @@ def blank_comments(text, strings=True):
         out.append(re.sub(r"[^\n]", " ", piece))
 
     while i < n:
-        two = text[i:i + 2]
+        two = text[i : i + 2]
         if two == "//":
             end = i
             while True:
@@ -66,9 +66,9 @@ def blank_comments(text, strings=True):
             blank(text[i:end])
             i = end
         elif text[i] == '"':
-            raw = re.search(r'(?:u8|u|U|L)?R$', text[max(0, i - 3):i])
+            raw = re.search(r"(?:u8|u|U|L)?R$", text[max(0, i - 3) : i])
             if raw:
-                opening = re.match(r'"([^()\\\s]{0,16})\(', text[i:i + 20])
+                opening = re.match(r'"([^()\\\s]{0,16})\(', text[i : i + 20])
             if raw and opening:
                 closing = ")" + opening.group(1) + '"'
                 end = text.find(closing, i)
@@ -80,13 +80,16 @@ def blank_comments(text, strings=True):
                 end = min(end + 1, n)
             if strings:
                 out.append('"')
-                blank(text[i + 1:end - 1])
+                blank(text[i + 1 : end - 1])
                 out.append(text[end - 1] if end - 1 > i else "")
             else:
                 out.append(text[i:end])
             i = end
-        elif text[i] == "'" and not (i > 0 and (text[i - 1].isalnum() or text[i - 1] == "_")
-                                     and not re.search(r"(?:^|\W)(?:u8|u|U|L)$", text[max(0, i - 3):i])):
+        elif text[i] == "'" and not (
+            i > 0
+            and (text[i - 1].isalnum() or text[i - 1] == "_")
+            and not re.search(r"(?:^|\W)(?:u8|u|U|L)$", text[max(0, i - 3) : i])
+        ):
             # The other apostrophes are digit separators: 1'000.
             end = i + 1
             while end < n and text[end] not in "'\n":
@@ -94,7 +97,7 @@ def blank_comments(text, strings=True):
             end = min(end + 1, n)
             if strings:
                 out.append("'")
-                blank(text[i + 1:end - 1])
+                blank(text[i + 1 : end - 1])
                 out.append(text[end - 1] if end - 1 > i else "")
             else:
                 out.append(text[i:end])
@@ -115,7 +118,9 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
 def includes(text):
     """(line, bracket, path) of every #include that is not in a comment."""
     blanked = blank_comments(text, strings=False)
-    return [(line_of(blanked, m.start()), m.group(1), m.group(2)) for m in INCLUDE.finditer(blanked)]
+    return [
+        (line_of(blanked, m.start()), m.group(1), m.group(2)) for m in INCLUDE.finditer(blanked)
+    ]
 
 
 def component_header(path):
@@ -131,14 +136,29 @@ def component_header(path):
 # ---------------------------------------------------------------------------------------------
 # Rules. Each takes (path, text) and yields (line, message).
 
-LICENCE_SUFFIXES = (".cc", ".h", ".c", ".py", ".sh", ".cmake", ".java", ".js", ".mjs", ".ts", ".proto")
+LICENCE_SUFFIXES = (
+    ".cc",
+    ".h",
+    ".c",
+    ".py",
+    ".sh",
+    ".cmake",
+    ".java",
+    ".js",
+    ".mjs",
+    ".ts",
+    ".proto",
+)
 
 
 def rule_licence(path, text):
     """Sources say whose they are and under which licence."""
     name = path.rsplit("/", 1)[-1]
-    if not (path.endswith(LICENCE_SUFFIXES) or name in ("CMakeLists.txt", "Makefile")
-            or text.startswith("#!")):
+    if not (
+        path.endswith(LICENCE_SUFFIXES)
+        or name in ("CMakeLists.txt", "Makefile")
+        or text.startswith("#!")
+    ):
         return
     head = "\n".join(text.split("\n")[:6])
     for line in ("Copyright The Settee Authors", "SPDX-License-Identifier: Apache-2.0"):
@@ -172,8 +192,10 @@ def rule_public_includes(path, text):
             if not name.startswith("settee/"):
                 yield line, f'"{name}": write the full path, "settee/<component>/<file>.h"'
             elif "/internal/" in name:
-                yield line, (f'"{name}" is internal and not installed: what a public header needs '
-                             "lives in a folder detail/")
+                yield line, (
+                    f'"{name}" is internal and not installed: what a public header needs '
+                    "lives in a folder detail/"
+                )
         elif name not in STANDARD_HEADERS and name not in SYSTEM_HEADERS:
             yield line, f"<{name}> is third-party: keep it inside a .cc file"
 
@@ -209,8 +231,9 @@ def rule_floors(path, text):
         if bracket != '"':
             continue
         other = component_of(name)
-        if "/internal/" in name and (own is None or other is None
-                                     or own.split("/")[0] != other.split("/")[0]):
+        if "/internal/" in name and (
+            own is None or other is None or own.split("/")[0] != other.split("/")[0]
+        ):
             yield line, f'"{name}" is internal to settee/{other}'
         if own is None or other is None or own == other:
             continue
@@ -228,12 +251,17 @@ def rule_floors(path, text):
             yield line, f'settee/{own} may not include upward or sideways: "{name}"'
         elif own.startswith("rpc") and own != "rpc/observe" and other in ("tracer", "lookout"):
             yield line, f'only settee/rpc/observe joins rpc to {other}: "{name}"'
-        elif (own in ("tracer", "lookout") and other == "http"
-              and not re.search(r"report|export", path[len(f"settee/{own}/"):])):
+        elif (
+            own in ("tracer", "lookout")
+            and other == "http"
+            and not re.search(r"report|export", path[len(f"settee/{own}/") :])
+        ):
             yield line, f"only the reporters and exporters of settee/{own} use settee/http"
 
 
-KEYWORD_BLOCK = re.compile(r"^(?:if|for|while|switch|do|else|try|catch|return|co_return|co_await)\b")
+KEYWORD_BLOCK = re.compile(
+    r"^(?:if|for|while|switch|do|else|try|catch|return|co_return|co_await)\b"
+)
 
 
 def strip_template_arguments(statement):
@@ -251,8 +279,12 @@ def strip_attributes(statement):
     previous = None
     while previous != statement:
         previous = statement
-        statement = re.sub(r"\[\[[^\[\]]*\]\]|\b(?:alignas|__attribute__|requires|noexcept|explicit|decltype)"
-                           r"\s*\((?:[^()]|\([^()]*\))*\)", " ", statement)
+        statement = re.sub(
+            r"\[\[[^\[\]]*\]\]|\b(?:alignas|__attribute__|requires|noexcept|explicit|decltype)"
+            r"\s*\((?:[^()]|\([^()]*\))*\)",
+            " ",
+            statement,
+        )
     return statement
 
 
@@ -285,9 +317,17 @@ def judge_declaration(statement, scope):
     bare = strip_template_arguments(text)
     if templated:
         bare = re.sub(r"^(?:template\s*)+", "", bare).strip()
-        bare = re.sub(r"^requires\b.*?(?=\b(?:inline|static|constexpr|struct|class|auto|void)\b)", "", bare)
-    if re.match(r"(?:friend|using|typedef|namespace|static_assert|extern|concept|enum|struct|class|union"
-                r"|template|public|private|protected|operator)\b", bare) or "operator" in bare:
+        bare = re.sub(
+            r"^requires\b.*?(?=\b(?:inline|static|constexpr|struct|class|auto|void)\b)", "", bare
+        )
+    if (
+        re.match(
+            r"(?:friend|using|typedef|namespace|static_assert|extern|concept|enum|struct|class|union"
+            r"|template|public|private|protected|operator)\b",
+            bare,
+        )
+        or "operator" in bare
+    ):
         return None
     declaration = re.split(r"[={]", bare, maxsplit=1)[0]
     if "(" in declaration:
@@ -329,11 +369,19 @@ def scan_declarations(blanked, first_scope="namespace"):
                 # An initializer, or a lambda among arguments: look for statics in lambdas too.
                 end = matching_brace(blanked, i)
                 if kind == "function":
-                    yield from ((i + 1 + offset, scope, text) for offset, scope, text
-                                in scan_declarations(blanked[i + 1:end], "function"))
+                    yield from (
+                        (i + 1 + offset, scope, text)
+                        for offset, scope, text in scan_declarations(
+                            blanked[i + 1 : end], "function"
+                        )
+                    )
                 elif "static" in blanked[i:end] or "thread_local" in blanked[i:end]:
-                    yield from ((i + 1 + offset, scope, text) for offset, scope, text
-                                in scan_declarations(blanked[i + 1:end], "function"))
+                    yield from (
+                        (i + 1 + offset, scope, text)
+                        for offset, scope, text in scan_declarations(
+                            blanked[i + 1 : end], "function"
+                        )
+                    )
                 i = end
             else:
                 if kind == "function" and scopes[-1] != "function":
@@ -369,19 +417,30 @@ def brace_kind(head, scope, parens):
     head = " ".join(strip_attributes(head).split())
     head = re.sub(r"^(?:(?:public|private|protected)\s*:\s*)+", "", head)
     if parens > 0:
-        lambda_head = re.search(r"\]\s*(?:\([^{}]*\))?\s*(?:mutable|noexcept|->|[\w:<>&*\s])*$", head)
+        lambda_head = re.search(
+            r"\]\s*(?:\([^{}]*\))?\s*(?:mutable|noexcept|->|[\w:<>&*\s])*$", head
+        )
         return "function" if lambda_head else "value"
-    if re.search(r"\bnamespace\b", head) or head == 'extern ""' or re.match(r'extern\s*"\s*"$', head):
+    if (
+        re.search(r"\bnamespace\b", head)
+        or head == 'extern ""'
+        or re.match(r'extern\s*"\s*"$', head)
+    ):
         return "namespace"
     bare = strip_template_arguments(head)
     if re.match(r"(?:template\s*)*(?:requires\b.*?)?(?:typedef\s+)?enum\b", bare):
         return "value"
-    if re.match(r"(?:template\s*)*(?:requires\b.*?)?(?:typedef\s+)?(?:class|struct|union)\b", bare) \
-            and "(" not in re.split(r"(?<!:):(?!:)", bare)[0].replace("alignas(", ""):
+    if re.match(
+        r"(?:template\s*)*(?:requires\b.*?)?(?:typedef\s+)?(?:class|struct|union)\b", bare
+    ) and "(" not in re.split(r"(?<!:):(?!:)", bare)[0].replace("alignas(", ""):
         return "class"
     if scope == "function":
-        if re.search(r"(?:=|\breturn|,|\w|>)\s*$", head) and not KEYWORD_BLOCK.match(head) \
-                and not re.search(r"\b(?:else|do|try)$", head) and not re.search(r"\)\s*(?:const|noexcept|mutable)$", head):
+        if (
+            re.search(r"(?:=|\breturn|,|\w|>)\s*$", head)
+            and not KEYWORD_BLOCK.match(head)
+            and not re.search(r"\b(?:else|do|try)$", head)
+            and not re.search(r"\)\s*(?:const|noexcept|mutable)$", head)
+        ):
             return "value"
         return "function"
     if re.search(r"=\s*$", head):
@@ -408,14 +467,18 @@ def rule_header_state(path, text):
         body = match.group(0)
         define = re.match(r"[ \t]*#[ \t]*define[ \t]+\w+(?:\([^)]*\))?", body)
         if define:
-            pieces.append((match.start() + define.end(), body[define.end():].replace("\\\n", " \n")))
+            pieces.append(
+                (match.start() + define.end(), body[define.end() :].replace("\\\n", " \n"))
+            )
         return re.sub(r"[^\n]", " ", body)
 
     rest = re.sub(r"^[ \t]*#(?:[^\n\\]|\\[^\n]|\\\n)*", take_out, blanked, flags=re.M)
     pieces.append((0, rest))
     for base, piece in pieces:
         for offset, scope, statement in scan_declarations(piece):
-            statement_text = re.sub(r"^(?:\s|(?:public|private|protected)\s*:(?!:))+", "", statement)
+            statement_text = re.sub(
+                r"^(?:\s|(?:public|private|protected)\s*:(?!:))+", "", statement
+            )
             problem = judge_declaration(statement_text, scope)
             if problem:
                 lead = len(statement) - len(statement_text)
@@ -423,8 +486,10 @@ def rule_header_state(path, text):
 
 
 # Types that are no aggregates although they are commonly written with braces.
-NO_AGGREGATE = re.compile(r"(?:^|\W)std::(?!array\b)[\w:]+(?:<.*>)?$|(?:^|\W)(?:\w+::)*(?:milliseconds|"
-                          r"microseconds|nanoseconds|seconds|minutes|hours|string|string_view)$")
+NO_AGGREGATE = re.compile(
+    r"(?:^|\W)std::(?!array\b)[\w:]+(?:<.*>)?$|(?:^|\W)(?:\w+::)*(?:milliseconds|"
+    r"microseconds|nanoseconds|seconds|minutes|hours|string|string_view)$"
+)
 
 
 def closing(text, opening):
@@ -461,7 +526,7 @@ def rule_co_await_aggregate(path, text):
             elif char == ";" or (char == "," and depth == 0) or char == "}":
                 break
             elif char == "{":
-                before = blanked[match.end():i].rstrip()
+                before = blanked[match.end() : i].rstrip()
                 end = closing(blanked, i)
                 if depth == 0:
                     if not before.endswith(("]", ")")):
@@ -474,12 +539,16 @@ def rule_co_await_aggregate(path, text):
                 else:
                     named = re.search(r"((?:\w+::)*\w+(?:\s*<[^(){};]*>)?)$", before)
                     if not named:
-                        yield (line_of(blanked, i),
-                               "a braced argument inside a co_await expression: name the value first")
+                        yield (
+                            line_of(blanked, i),
+                            "a braced argument inside a co_await expression: name the value first",
+                        )
                     elif not NO_AGGREGATE.search(named.group(1)):
-                        yield (line_of(blanked, i),
-                               f"the temporary {named.group(1)}{{...}} inside a co_await expression: name "
-                               "the value first and std::move it")
+                        yield (
+                            line_of(blanked, i),
+                            f"the temporary {named.group(1)}{{...}} inside a co_await expression: name "
+                            "the value first and std::move it",
+                        )
                 i = end
             i += 1
 
@@ -518,7 +587,9 @@ MACHINE_PATH = re.compile(r"(?<![\w.$}/-])/(?:" + "wo" + r"rk/|root/|home/\w|Use
 def rule_machine_paths(path, text):
     """Nothing names a path of somebody's machine."""
     for match in MACHINE_PATH.finditer(text):
-        yield line_of(text, match.start()), f"a path of one machine: {text[match.start():match.end() + 12]!r}"
+        yield line_of(
+            text, match.start()
+        ), f"a path of one machine: {text[match.start():match.end() + 12]!r}"
 
 
 UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME)\b")
@@ -530,7 +601,9 @@ def rule_unfinished(path, text):
         yield line_of(text, match.start()), f"a {match.group(0)} mark"
 
 
-ARTEFACT = re.compile(r"(?:^|/)(?:node_modules|target|build|__pycache__)/|\.(?:o|a|so|jar|class|pyc|deb|tgz)$")
+ARTEFACT = re.compile(
+    r"(?:^|/)(?:node_modules|target|build|__pycache__)/|\.(?:o|a|so|jar|class|pyc|deb|tgz)$"
+)
 
 
 def rule_artefacts(path, text):
@@ -569,12 +642,16 @@ def tree_files(root):
     try:
         listed = subprocess.run(
             ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            check=True, capture_output=True).stdout.decode()
+            check=True,
+            capture_output=True,
+        ).stdout.decode()
         return sorted(path for path in listed.split("\0") if path)
     except (OSError, subprocess.CalledProcessError):
         found = []
         for folder, folders, names in os.walk(root):
-            folders[:] = [name for name in folders if name not in (".git", "build", "node_modules", "target")]
+            folders[:] = [
+                name for name in folders if name not in (".git", "build", "node_modules", "target")
+            ]
             found += [os.path.relpath(os.path.join(folder, name), root) for name in names]
         return sorted(found)
 

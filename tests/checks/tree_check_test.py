@@ -59,13 +59,19 @@ class PublicIncludes(Case):
         self.bad('#include "settee/base/internal/x.h"\n')
 
     def test_standard_and_own(self):
-        self.good('#include <vector>\n#include <coroutine>\n#include <sys/socket.h>\n'
-                  '#include "settee/base/detail/y.h"\n')
+        self.good(
+            "#include <vector>\n#include <coroutine>\n#include <sys/socket.h>\n"
+            '#include "settee/base/detail/y.h"\n'
+        )
         self.good("// #include <fmt/format.h>\n/* #include <spdlog/spdlog.h> */\n")
 
     def test_only_public_headers(self):
-        for path in ("settee/base/x.cc", "settee/base/internal/x.h", "settee/base/my_test_util.h",
-                     "examples/a/x.h"):
+        for path in (
+            "settee/base/x.cc",
+            "settee/base/internal/x.h",
+            "settee/base/my_test_util.h",
+            "examples/a/x.h",
+        ):
             self.good("#include <fmt/format.h>\n", path)
         self.bad("#include <fmt/format.h>\n", path="settee/rpc/bolt/x.h")
         self.bad("#include <fmt/format.h>\n", path="settee/rpc/detail/x.h")
@@ -78,32 +84,36 @@ class Floors(Case):
         return self.found(f'#include "{header}"\n', path)
 
     def test_downward(self):
-        for path, header in [("settee/rpc/server.cc", "settee/net/loop.h"),
-                             ("settee/rpc/bolt/codec.cc", "settee/rpc/call.h"),
-                             ("settee/net/loop.cc", "settee/net/internal/wheel.h"),
-                             ("settee/rpc/bolt/codec.cc", "settee/rpc/internal/y.h"),
-                             ("settee/tracer/zipkin_reporter.cc", "settee/http/client.h"),
-                             ("settee/rpc/rpc.h", "settee/rpc/bolt/bolt.h"),
-                             ("settee/rpc/server_test.cc", "settee/rpc/bolt/bolt.h"),
-                             ("apps/settee/main.cc", "settee/rpc/rpc.h"),
-                             ("settee/rpc/observe/x.cc", "settee/tracer/span.h"),
-                             ("settee/ark/x.cc", "settee/rpc/registry/y.h")]:
+        for path, header in [
+            ("settee/rpc/server.cc", "settee/net/loop.h"),
+            ("settee/rpc/bolt/codec.cc", "settee/rpc/call.h"),
+            ("settee/net/loop.cc", "settee/net/internal/wheel.h"),
+            ("settee/rpc/bolt/codec.cc", "settee/rpc/internal/y.h"),
+            ("settee/tracer/zipkin_reporter.cc", "settee/http/client.h"),
+            ("settee/rpc/rpc.h", "settee/rpc/bolt/bolt.h"),
+            ("settee/rpc/server_test.cc", "settee/rpc/bolt/bolt.h"),
+            ("apps/settee/main.cc", "settee/rpc/rpc.h"),
+            ("settee/rpc/observe/x.cc", "settee/tracer/span.h"),
+            ("settee/ark/x.cc", "settee/rpc/registry/y.h"),
+        ]:
             self.assertEqual(self.include(path, header), [], (path, header))
 
     def test_upward_sideways_and_internal(self):
-        for path, header in [("settee/base/x.cc", "settee/net/loop.h"),
-                             ("settee/hessian/x.cc", "settee/net/loop.h"),
-                             ("settee/net/x_test.cc", "settee/hessian/value.h"),
-                             ("settee/rpc/server.cc", "settee/rpc/bolt/bolt.h"),
-                             ("settee/rpc/bolt/x.cc", "settee/rpc/rest/y.h"),
-                             ("settee/rpc/x.cc", "settee/tracer/span.h"),
-                             ("settee/rpc/rest/x.cc", "settee/lookout/y.h"),
-                             ("settee/tracer/span.cc", "settee/http/client.h"),
-                             ("settee/rpc/x.cc", "settee/net/internal/wheel.h"),
-                             ("settee/lookout/x.cc", "settee/tracer/span.h"),
-                             ("settee/rpc/x.cc", "settee/nosuch/y.h"),
-                             ("settee/newcomer/x.cc", "settee/base/y.h"),
-                             ("apps/settee/main.cc", "settee/net/internal/wheel.h")]:
+        for path, header in [
+            ("settee/base/x.cc", "settee/net/loop.h"),
+            ("settee/hessian/x.cc", "settee/net/loop.h"),
+            ("settee/net/x_test.cc", "settee/hessian/value.h"),
+            ("settee/rpc/server.cc", "settee/rpc/bolt/bolt.h"),
+            ("settee/rpc/bolt/x.cc", "settee/rpc/rest/y.h"),
+            ("settee/rpc/x.cc", "settee/tracer/span.h"),
+            ("settee/rpc/rest/x.cc", "settee/lookout/y.h"),
+            ("settee/tracer/span.cc", "settee/http/client.h"),
+            ("settee/rpc/x.cc", "settee/net/internal/wheel.h"),
+            ("settee/lookout/x.cc", "settee/tracer/span.h"),
+            ("settee/rpc/x.cc", "settee/nosuch/y.h"),
+            ("settee/newcomer/x.cc", "settee/base/y.h"),
+            ("apps/settee/main.cc", "settee/net/internal/wheel.h"),
+        ]:
             self.assertNotEqual(self.include(path, header), [], (path, header))
 
     def test_every_folder_is_on_a_floor(self):
@@ -126,21 +136,43 @@ class HeaderState(Case):
     def test_function_local_static(self):
         self.bad("inline int& f() {\n  static int x = 0;\n  return x;\n}\n", 2)
         self.bad("struct A {\n  int& f() {\n    static int x;\n    return x;\n  }\n};\n", 3)
-        self.bad("struct A {\n  int& f() const noexcept override {\n    static int x;\n    return x; }\n};\n", 3)
-        self.bad("template <class T>\nconst T& f() {\n  if (true) {\n    static const T x{};\n    return x;\n  }\n}\n", 4)
-        self.bad("struct A {\n  A() : a_{1}, b_(2) {\n    static int x;\n  }\n  int a_; int b_;\n};\n", 3)
+        self.bad(
+            "struct A {\n  int& f() const noexcept override {\n    static int x;\n    return x; }\n};\n",
+            3,
+        )
+        self.bad(
+            "template <class T>\nconst T& f() {\n  if (true) {\n    static const T x{};\n    return x;\n  }\n}\n",
+            4,
+        )
+        self.bad(
+            "struct A {\n  A() : a_{1}, b_(2) {\n    static int x;\n  }\n  int a_; int b_;\n};\n", 3
+        )
         self.bad("inline auto f = [] {\n  static int n = 0;\n  return ++n;\n};\n")
-        self.bad("inline void g() {\n  call([&](int a) {\n    static int n = 0;\n    n += a;\n  });\n}\n")
-        self.bad("template <class T> requires (sizeof(T) > 1)\nint f(T t) {\n  static int n;\n  return n;\n}\n", 3)
+        self.bad(
+            "inline void g() {\n  call([&](int a) {\n    static int n = 0;\n    n += a;\n  });\n}\n"
+        )
+        self.bad(
+            "template <class T> requires (sizeof(T) > 1)\nint f(T t) {\n  static int n;\n  return n;\n}\n",
+            3,
+        )
         self.bad("inline auto f() -> int {\n  static int n;\n  return n;\n}\n", 2)
-        self.bad("struct A {\n  bool operator<(const A& o) const {\n    static int n;\n    return n;\n  }\n};\n", 3)
+        self.bad(
+            "struct A {\n  bool operator<(const A& o) const {\n    static int n;\n    return n;\n  }\n};\n",
+            3,
+        )
 
     def test_function_local_constexpr_and_static_members(self):
-        self.good("inline int f() {\n  static constexpr int kTable[] = {1, 2};\n  return kTable[0];\n}\n")
-        self.good("struct A {\n  static int f() { return 1; }\n  static A make();\n  static int count_;\n};\n")
+        self.good(
+            "inline int f() {\n  static constexpr int kTable[] = {1, 2};\n  return kTable[0];\n}\n"
+        )
+        self.good(
+            "struct A {\n  static int f() { return 1; }\n  static A make();\n  static int count_;\n};\n"
+        )
         self.good("inline void f() { static_assert(true); int x = 1; use({x, 2}); }\n")
-        self.good("class A {\n public:\n  static constexpr int kX = 1;\n  static const char* name();\n"
-                  " private:\n  std::vector<int> items_{};\n  int x_ = 0;\n};\n")
+        self.good(
+            "class A {\n public:\n  static constexpr int kX = 1;\n  static const char* name();\n"
+            " private:\n  std::vector<int> items_{};\n  int x_ = 0;\n};\n"
+        )
 
     def test_inline_variables(self):
         self.bad("namespace a::inline v0 {\ninline int x = 0;\n}\n", 2)
@@ -148,7 +180,7 @@ class HeaderState(Case):
         self.bad("namespace a {\ninline std::function<void(int)> hook;\n}\n", 2)
         self.bad("struct A {\n  int y;\n  inline static std::map<int, std::string> m;\n};\n", 3)
         self.bad("struct A {\n  static inline int count = 0;\n};\n", 2)
-        self.bad("inline const char* name = \"x\";\n", 1)
+        self.bad('inline const char* name = "x";\n', 1)
         self.bad("[[maybe_unused]] inline int x = 0;\n")
         self.bad("alignas(64) inline int x = 0;\n")
         self.bad("template <class T>\ninline T value{};\n")
@@ -157,30 +189,47 @@ class HeaderState(Case):
         self.bad("namespace {\nstatic int x = 0;\n}\n")
 
     def test_constants_and_functions(self):
-        self.good("inline constexpr int kX = 1;\nconstexpr std::string_view kName = \"x\";\n"
-                  "inline const std::string kS = \"a\";\ninline const char* const kName = \"x\";\n")
-        self.good("inline int f(int a = 0) { return a; }\nSETTEE_API int g();\ninline namespace v0 {}\n")
-        self.good("template <class T>\ninline constexpr bool kIs = false;\n"
-                  "template <class T, class U = int>\nstruct A { T t{}; };\n"
-                  "template <class T>\nconcept C = requires(T t) { t.f(); };\n")
+        self.good(
+            'inline constexpr int kX = 1;\nconstexpr std::string_view kName = "x";\n'
+            'inline const std::string kS = "a";\ninline const char* const kName = "x";\n'
+        )
+        self.good(
+            "inline int f(int a = 0) { return a; }\nSETTEE_API int g();\ninline namespace v0 {}\n"
+        )
+        self.good(
+            "template <class T>\ninline constexpr bool kIs = false;\n"
+            "template <class T, class U = int>\nstruct A { T t{}; };\n"
+            "template <class T>\nconcept C = requires(T t) { t.f(); };\n"
+        )
         self.good("template <class T>\ninline T f(T t) noexcept(noexcept(t)) { return t; }\n")
-        self.good("struct A : B<int> {\n  A() = default;\n  bool operator==(const A&) const = default;\n"
-                  "  inline bool operator<(const A& o) const { return x < o.x; }\n  int x = 0;\n};\n")
+        self.good(
+            "struct A : B<int> {\n  A() = default;\n  bool operator==(const A&) const = default;\n"
+            "  inline bool operator<(const A& o) const { return x < o.x; }\n  int x = 0;\n};\n"
+        )
         self.good("enum class E { kA = 1, kB };\nusing F = std::function<void(int)>;\n")
         self.good("template <class T>\nclass SETTEE_API P final : public Q<T> {\n  T a;\n};\n")
-        self.good("template <>\nstruct std::hash<A> {\n  std::size_t operator()(const A&) const;\n};\n")
-        self.good("extern \"C\" {\nint f(void);\n}\nextern int g_count;\n")
+        self.good(
+            "template <>\nstruct std::hash<A> {\n  std::size_t operator()(const A&) const;\n};\n"
+        )
+        self.good('extern "C" {\nint f(void);\n}\nextern int g_count;\n')
 
     def test_macros_are_read_too(self):
-        self.bad("#define M(T) \\\n  inline T& get() { \\\n    static T x; \\\n    return x; \\\n  }\n", 3)
+        self.bad(
+            "#define M(T) \\\n  inline T& get() { \\\n    static T x; \\\n    return x; \\\n  }\n",
+            3,
+        )
         self.bad("#define M(T) inline T variable_##T{};\n")
         self.bad("#define M(T) thread_local T x;\n")
-        self.good("#define M(T) \\\n  inline T get() { return T{}; }\n#define N static_cast<int>(1)\n")
+        self.good(
+            "#define M(T) \\\n  inline T get() { return T{}; }\n#define N static_cast<int>(1)\n"
+        )
 
     def test_strings_do_not_confuse(self):
-        self.good('inline std::string f() { return "static int x; {"; }\nconstexpr char kC = \'{\';\n'
-                  'constexpr int kN = 1\'000\'000;\nconstexpr auto kR = R"(static { thread_local)";\n')
-        self.bad('inline char f() { return \'"\'; }\ninline int x = 0;\n', 2)
+        self.good(
+            "inline std::string f() { return \"static int x; {\"; }\nconstexpr char kC = '{';\n"
+            "constexpr int kN = 1'000'000;\nconstexpr auto kR = R\"(static { thread_local)\";\n"
+        )
+        self.bad("inline char f() { return '\"'; }\ninline int x = 0;\n", 2)
 
     def test_other_files_are_free(self):
         self.good("thread_local int x;\nstatic int y;\n", path="settee/base/x.cc")
@@ -211,14 +260,18 @@ class CoAwaitAggregate(Case):
         self.good("Task<> f() { co_await g([x](int a) mutable -> Task<int> { co_return a; }); }")
         self.good("Task<> f() { co_await g([] { return T{1}; }); }")
         self.good("Task<> f() { co_await g([=]<class T>(T t) noexcept { return t; }); }")
-        self.good("Task<> f() { co_await g(std::string{\"a\"}, std::vector<int>{1, 2}, std::chrono::seconds{1}); }")
+        self.good(
+            'Task<> f() { co_await g(std::string{"a"}, std::vector<int>{1, 2}, std::chrono::seconds{1}); }'
+        )
         self.good("Task<> f() { co_await g(milliseconds{5}); }")
         self.good("Task<> f() { co_await Turn{loop}; }")
-        self.good("// co_await g({1});\nconst char* s = \"co_await g({1})\";\n")
+        self.good('// co_await g({1});\nconst char* s = "co_await g({1})";\n')
         self.good("Task<> f() { run(T{1}, co_await g(1)); }")
 
     def test_allowed_where_said(self):
-        self.good("Task<> f() {\n  co_await g({1});  // settee-check: allow co-await-aggregate, no members\n}\n")
+        self.good(
+            "Task<> f() {\n  co_await g({1});  // settee-check: allow co-await-aggregate, no members\n}\n"
+        )
         self.bad("Task<> f() {\n  co_await g({1});  // settee-check: allow floors\n}\n")
 
 
@@ -239,8 +292,15 @@ class MachinePaths(Case):
     def test_paths(self):
         for path in ("/wo" + "rk/main/x", "/home" + "/anna/x", "/ro" + "ot/.m2", "/Us" + "ers/x"):
             self.bad(f"cd {path}\n", path="docs/x.md")
-        for text in ("$HOME/x", "/usr/lib", "https://example.org/home", "a/home/x", "${root}/home/x",
-                     "/tmp/x", "http://localhost/work"):
+        for text in (
+            "$HOME/x",
+            "/usr/lib",
+            "https://example.org/home",
+            "a/home/x",
+            "${root}/home/x",
+            "/tmp/x",
+            "http://localhost/work",
+        ):
             self.good(text + "\n", path="docs/x.md")
 
 
@@ -257,7 +317,13 @@ class Artefacts(Case):
     rule = "artefacts"
 
     def test_products(self):
-        for path in ("a/node_modules/b/c.js", "interop/java/target/x.txt", "x.so", "libs/x.jar", "a/__pycache__/b"):
+        for path in (
+            "a/node_modules/b/c.js",
+            "interop/java/target/x.txt",
+            "x.so",
+            "libs/x.jar",
+            "a/__pycache__/b",
+        ):
             self.bad("x", path=path)
         for path in ("settee/base/x.cc", "interop/java/pom.xml", "settee/rpc/target.h"):
             self.good("x", path=path)
@@ -267,14 +333,22 @@ class WholeProgram(unittest.TestCase):
     def test_exit_codes(self):
         program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tree_check.py")
         with tempfile.TemporaryDirectory() as root:
+
             def run(*rules):
-                return subprocess.run([sys.executable, program, "--root", root, *rules],
-                                      capture_output=True, text=True, check=False)
+                return subprocess.run(
+                    [sys.executable, program, "--root", root, *rules],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+
             self.assertEqual(run().returncode, 2)  # no files: nothing was checked
             os.makedirs(os.path.join(root, "settee", "base"))
             with open(os.path.join(root, "settee", "base", "x.h"), "w", encoding="utf-8") as stream:
-                stream.write("// Copyright The Settee Authors\n// SPDX-License-Identifier: Apache-2.0\n"
-                             "inline int x = 0;\n")
+                stream.write(
+                    "// Copyright The Settee Authors\n// SPDX-License-Identifier: Apache-2.0\n"
+                    "inline int x = 0;\n"
+                )
             bad = run()
             self.assertEqual(bad.returncode, 1)
             self.assertIn("settee/base/x.h:3: header-state:", bad.stdout)
