@@ -74,6 +74,7 @@ struct Loop::Impl {
   TurnHook* next_hooks = nullptr;
   std::vector<std::shared_ptr<void>> garbage;
   std::vector<epoll_event> events = std::vector<epoll_event>(256);
+  std::unique_ptr<std::uint8_t[]> scratch;
   int nested = 0;
   Loop* outer = nullptr;
 
@@ -229,6 +230,12 @@ void Loop::next_turn(TurnHook& hook) noexcept {
 
 void Loop::delete_later(std::shared_ptr<void> garbage) {
   impl_->garbage.push_back(std::move(garbage));
+}
+
+std::span<std::uint8_t> Loop::scratch() {
+  constexpr std::size_t kSize = 64 * 1024;
+  if (!impl_->scratch) impl_->scratch = std::make_unique_for_overwrite<std::uint8_t[]>(kSize);
+  return {impl_->scratch.get(), kSize};
 }
 
 bool Loop::run_jobs() {

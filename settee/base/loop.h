@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "settee/base/context.h"
 #include "settee/base/export.h"
@@ -129,6 +130,8 @@ class SETTEE_API Loop {
   void next_turn(TurnHook& hook) noexcept;
   /// Deletes `garbage` when nothing of this turn is on the stack any more.
   void delete_later(std::shared_ptr<void> garbage);
+  /// Room for one read, shared by all who read on this loop; its content lasts until the next read.
+  std::span<std::uint8_t> scratch();
 
   // Driving.
 

@@ -1,0 +1,149 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Connection: one stream socket on one loop, for life. It reads what is there, gives it to its
+// Protocol, and writes once at the end of the loop's turn all that was appended to out() meanwhile:
+// the answers of one read leave in one system call.
+//
+// Back-pressure: above `high_mark` bytes that could not be written it stops reading until less than
+// `low_mark` are left; the protocol may stop reading too, e.g. when too many calls are in flight.
+//
+// Threads: everything on the loop's thread.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "settee/base/bytes.h"
+#include "settee/base/loop.h"
+#include "settee/base/stats.h"
+#include "settee/net/endpoint.h"
+
+namespace settee::inline v0::net {
+
+class Connection;
+
+/// What a connection speaks. Owned by it.
+class SETTEE_API Protocol {
+ public:
+  virtual ~Protocol();
+
+  /// What on_data() did with the bytes it was given.
+  struct Taken {
+    std::size_t consumed;   ///< These are done with; the rest is given again with more behind it.
+    std::size_t wanted = 1;  ///< on_data() has no use for fewer bytes than this.
+  };
+  /// `data` is all that has been received and not consumed. It is valid during the call only.
+  virtual Taken on_data(Connection& connection, std::span<const std::uint8_t> data) = 0;
+  /// The connection has ended; called once. `why` says how.
+  virtual void on_close(Connection& connection, const Error& why) = 0;
+  /// The bytes that could not be written are below the low mark again.
+  virtual void on_drained(Connection& connection);
+};
+
+struct ConnectionOptions {
+  std::size_t high_mark = 4 * 1024 * 1024;  ///< Unsent bytes above which reading stops.
+  std::size_t low_mark = 1024 * 1024;       ///< Unsent bytes below which reading goes on.
+  std::size_t turn_bytes = 64 * 1024;       ///< Read at most so much of one connection in a turn.
+};
+
+/// Counted by every connection made with them; see Stats.
+struct ConnectionStats {
+  Counter& bytes_in;
+  Counter& bytes_out;
+  Counter& reads;
+  Counter& writes;
+  UpDownCounter& open;
+  SETTEE_API static ConnectionStats of(Stats& stats, std::string_view role);
+};
+
+class SETTEE_API Connection final : public Watcher, public std::enable_shared_from_this<Connection> {
+ public:
+  /// Takes over `fd`, a connected non-blocking stream socket. Call begin() once, on the loop.
+  Connection(Loop& loop, int fd, SocketAddress peer, const ConnectionOptions& options,
+             const ConnectionStats& stats);
+  ~Connection();
+
+  void begin(std::unique_ptr<Protocol> protocol);
+  /// Gives the connection another protocol, e.g. when its first bytes have told which. The new one
+  /// gets the bytes not consumed.
+  void switch_protocol(std::unique_ptr<Protocol> protocol) noexcept;
+
+  /// Append what is to be sent, then cork().
+  Buffer& out() noexcept { return out_; }
+  /// Writes out() at the end of this turn (or now, if it has grown large).
+  void cork();
+  std::size_t unsent() const noexcept { return out_.size(); }
+  bool congested() const noexcept { return congested_; }
+
+  void pause_reading() noexcept { paused_ = true; }
+  void resume_reading();
+
+  /// Ends the connection now. The protocol hears of it before this returns.
+  void close(const Error& why);
+  /// Ends it when all of out() has been written, or at `by`. Reads nothing more.
+  void close_when_sent(const Error& why, TimePoint by);
+  bool closed() const noexcept { return fd_ < 0; }
+
+  Loop& loop() noexcept { return loop_; }
+  Protocol& protocol() noexcept { return *protocol_; }
+  const SocketAddress& peer() const noexcept { return peer_; }
+  /// When bytes last came in.
+  TimePoint last_read() const noexcept { return last_read_; }
+  TimePoint last_write() const noexcept { return last_write_; }
+
+  void on_events(std::uint32_t events) override;
+
+ private:
+  class Hook : public TurnHook {
+   public:
+    using Act = void (Connection::*)();
+    Hook(Connection& connection, Act act) noexcept : connection_(connection), act_(act) {}
+
+   private:
+    void on_turn() override { (connection_.*act_)(); }
+    Connection& connection_;
+    Act act_;
+  };
+  class Linger final : public Timer {
+   public:
+    explicit Linger(Connection& connection) noexcept : connection_(connection) {}
+    void on_timer() override { connection_.close(*connection_.closing_); }
+
+   private:
+    Connection& connection_;
+  };
+
+  bool may_read() const noexcept { return !closed() && !paused_ && !congested_ && !closing_; }
+  void read();
+  void receive(std::span<const std::uint8_t> fresh);
+  std::size_t deliver(std::span<const std::uint8_t> data);
+  void flush();
+
+  Loop& loop_;
+  int fd_;
+  bool paused_ = false;      // by the protocol
+  bool congested_ = false;   // too much unsent
+  bool readable_ = false;    // there may be more to read than was read
+  bool writable_ = true;
+  std::size_t wanted_ = 1;
+  Buffer out_;
+  std::vector<std::uint8_t> pending_;  // received and not consumed
+  std::unique_ptr<Protocol> protocol_;
+  std::unique_ptr<Protocol> replaced_;
+  TimePoint last_read_;
+  TimePoint last_write_;
+  Hook flush_hook_;
+  Hook read_hook_;
+  Linger linger_;
+  std::optional<Error> closing_;
+  ConnectionOptions options_;
+  ConnectionStats stats_;
+  SocketAddress peer_;
+};
+
+}  // namespace settee::inline v0::net
