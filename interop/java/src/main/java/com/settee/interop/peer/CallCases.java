@@ -6,6 +6,7 @@ package com.settee.interop.peer;
 import com.alipay.hessian.generic.model.GenericObject;
 import com.alipay.sofa.rpc.api.future.SofaResponseFuture;
 import com.alipay.sofa.rpc.context.RpcInvokeContext;
+import com.alipay.sofa.rpc.core.exception.RpcErrorType;
 import com.alipay.sofa.rpc.core.exception.SofaRpcException;
 import com.alipay.sofa.rpc.core.exception.SofaTimeOutException;
 import com.alipay.sofa.rpc.core.invoke.SofaResponseCallback;
@@ -205,6 +206,15 @@ final class CallCases {
     } finally {
       pool.shutdownNow();
     }
+  }
+
+  /** A server whose workers are all taken refuses; one worker is taken here in case the server has a free one. */
+  void busy() throws Exception {
+    TypeService future = peer.refer(TypeService.class, config -> config.setInvokeType("future"));
+    future.sleep(1500);
+    Thread.sleep(300);
+    SofaRpcException e = Check.fails(SofaRpcException.class, () -> types().sleep(1));
+    Check.same(RpcErrorType.SERVER_BUSY, e.getErrorType());
   }
 
   private void largeAnswer() throws Exception {

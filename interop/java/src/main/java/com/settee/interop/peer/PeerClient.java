@@ -59,15 +59,20 @@ public final class PeerClient {
       cases.put("reconnect", () -> LongCases.reconnect(peer, seconds));
     }
     boolean ordinary = cases.isEmpty();
+    Map<String, Case> onRequest = new LinkedHashMap<>();
     if (ordinary) {
+      CallCases calls = new CallCases(peer);
       new TypeCases(peer).addTo(cases);
-      new CallCases(peer).addTo(cases);
+      calls.addTo(cases);
+      onRequest.put("busy", calls::busy);
     }
     if (options.has("--list")) {
       cases.keySet().forEach(Output::line);
+      onRequest.keySet().forEach(name -> Output.line(name + " (only when named)"));
       Output.exit(0);
     }
     List<String> names = new ArrayList<>(options.has("--cases") ? options.list("--cases") : cases.keySet());
+    cases.putAll(onRequest);
     for (String name : names) {
       current = name;
       String reason = options.list("--skip").contains(name) ? "asked for with --skip"
