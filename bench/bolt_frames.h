@@ -1,9 +1,9 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bolt v1 frames with Hessian 3.x content for the raw client and the raw server: one call,
-// `String com.settee.bench.Echo:1.0.echo(String)` (docs/protocols/bolt.md, frames and Hessian). Only
-// what that call needs; both ends of the real protocol are in settee/rpc/bolt and settee/hessian.
+// Bolt v1 frames with Hessian 3.x content for the raw client and the raw server, and of those only
+// what one call needs: String echo(String) of com.settee.bench.Echo:1.0. Source of the formats:
+// SOFARPC's wire, as settee/rpc/bolt and settee/hessian implement it whole.
 #pragma once
 
 #include <string>
@@ -98,13 +98,13 @@ inline std::string echo_request(std::string_view argument) {
   put_string(content, argument);
 
   std::string frame;
-  put(frame, 0x01, 1);    // protocol: Bolt v1
-  put(frame, 1, 1);       // a request that wants an answer
-  put(frame, 1, 2);       // command: RPC request
-  put(frame, 1, 1);       // version of the command
-  put(frame, 0, 4);       // id
+  put(frame, 0x01, 1);  // protocol: Bolt v1
+  put(frame, 1, 1);     // a request that wants an answer
+  put(frame, 1, 2);     // command: RPC request
+  put(frame, 1, 1);     // version of the command
+  put(frame, 0, 4);     // id
   put(frame, kHessian, 1);
-  put(frame, 3000, 4);    // timeout in ms
+  put(frame, 3000, 4);  // timeout in ms
   put(frame, kRequestClass.size(), 2);
   put(frame, static_cast<std::uint32_t>(header.size()), 2);
   put(frame, static_cast<std::uint32_t>(content.size()), 4);

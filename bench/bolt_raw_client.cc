@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // bench_bolt_raw_client: measures a Bolt server alone. Sends one pre-encoded echo request over and
-// over (only the id changes) in the closed loop of echo_loop.h. The first answer is searched for the
-// argument; every answer must be a Bolt v1 response with status 0, the id of a call in flight and the
-// first answer's length. Any server of com.settee.bench.Echo:1.0 will do, Java's too.
+// over (only the id changes) in the closed loop of echo_loop.h. The first answer is searched for
+// the argument; every answer must be a Bolt v1 response with status 0, the id of a call in flight
+// and the first answer's length. Any server of com.settee.bench.Echo:1.0 will do, Java's too.
 
 #include "bench/bolt_frames.h"
 #include "bench/echo_loop.h"

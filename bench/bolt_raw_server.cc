@@ -4,8 +4,8 @@
 // bench_bolt_raw_server --port N [--mode batch|each]: measures a Bolt client alone. Answers any
 // one-String echo request with a canned SofaResponse around the argument's bytes; also heartbeats.
 // It finds the argument by the methodArgSigs list that precedes it, so the client must write that
-// field last, as Java and Settee do. Whatever it does not understand closes the connection, with the
-// reason on stderr.
+// field last, as Java and Settee do. Whatever it does not understand closes the connection, with
+// the reason on stderr.
 
 #include "bench/bolt_frames.h"
 #include "bench/echo_loop.h"
@@ -38,7 +38,8 @@ class RawServer {
     }
     const std::size_t at = frame.find(signature_, frame.size() - bolt::get(frame.data() + 18, 4));
     if (at == std::string_view::npos) {
-      std::fprintf(stderr, "bench_bolt_raw_server: no call of one String argument in the request\n");
+      std::fprintf(stderr,
+                   "bench_bolt_raw_server: no call of one String argument in the request\n");
       return false;
     }
     const std::string_view argument = frame.substr(at + signature_.size());

@@ -34,7 +34,7 @@ namespace bench {
 }
 
 struct Options {
-  int port = 0;         // a server picks a free one when 0
+  int port = 0;  // a server picks a free one when 0
   int connections = 1;
   int outstanding = 1;  // calls in flight on each connection
   int payload = 16;     // bytes
@@ -49,8 +49,9 @@ inline double parse_number(std::string_view flag, std::string_view text, double 
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < least) {
-    die(std::string(flag) + ": '" + std::string(text) + "' is not a number of at least " +
-        std::to_string(least));
+    char limit[32];
+    std::snprintf(limit, sizeof limit, "%g", least);
+    die(std::string(flag) + ": '" + std::string(text) + "' is not a number of at least " + limit);
   }
   return value;
 }
@@ -151,13 +152,12 @@ class Histogram {
   std::uint64_t max_ = 0;
 };
 
-/// What is measured between start() and report(): calls, latencies, and the CPU time of this process
+/// What is measured between start() and stop(): calls, latencies, and the CPU time of this process
 /// and, given its pid, of the server. Not thread-safe.
 class Measurement {
  public:
   explicit Measurement(const Options& options) : options_(options) {
-    if (options.server_pid != 0 &&
-        clock_getcpuclockid(options.server_pid, &server_clock_) != 0) {
+    if (options.server_pid != 0 && clock_getcpuclockid(options.server_pid, &server_clock_) != 0) {
       die("--server-pid " + std::to_string(options.server_pid) + ": no such process");
     }
   }

@@ -1,14 +1,15 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The bare floor: the least that a server and a client over epoll can do. One thread, edge-triggered,
-// TCP_NODELAY, read until a short read, handle every whole frame, then one write for the turn.
+// The bare floor: the least that a server and a client over epoll can do. One thread,
+// edge-triggered, TCP_NODELAY, read until a short read, handle every whole frame, then one write
+// for the turn.
 // A Protocol says where a frame ends and what it holds, nothing else:
 //
 //   std::size_t frame_size(const char* data, std::size_t size)     0 = more bytes are needed first
 //   bool answer(std::string_view frame, std::string& out)          server; false = close
 //   void call(std::string& out, std::uint32_t id)                  client
-//   const char* check(std::string_view frame, std::uint32_t& id)   client; what is wrong, or nullptr
+//   const char* check(std::string_view frame, std::uint32_t& id)   client; the fault, or nullptr
 #pragma once
 
 #include <arpa/inet.h>
@@ -33,7 +34,7 @@
 
 namespace bench {
 
-constexpr std::size_t kReadBuffer = 64 * 1024;     // keeps a deep turn of large frames inside L2
+constexpr std::size_t kReadBuffer = 64 * 1024;  // keeps a deep turn of large frames inside L2
 constexpr std::size_t kLargestFrame = 64 << 20;
 
 inline sockaddr_in loopback(int port) {
@@ -65,8 +66,8 @@ class Connection {
   int fd() const { return fd_; }
   std::string& out() { return out_; }
 
-  /// Reads all there is and hands every whole frame to `on_frame(frame) -> bool`; `after_read()` runs
-  /// once after each read. False when the peer has closed or a frame was refused.
+  /// Reads all there is and hands every whole frame to `on_frame(frame) -> bool`; `after_read()`
+  /// runs once after each read. False when the peer has closed or a frame was refused.
   template <class Protocol, class OnFrame, class AfterRead>
   bool read_frames(Protocol& protocol, bool until_empty, OnFrame on_frame, AfterRead after_read) {
     for (;;) {
@@ -143,7 +144,7 @@ constexpr std::uint32_t kConnectionEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EP
 constexpr std::uint32_t kHangUp = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
 /// Serves until SIGTERM or SIGINT. Prints "READY port=<n>" when listening and at the end
-/// "ANSWERED <n>", the exact number of calls that a client's syscalls or allocations are divided by.
+/// "ANSWERED <n>": the number of calls that a client's syscalls or allocations are divided by.
 template <class Protocol>
 int serve(const Options& options, Protocol& protocol) {
   raise_file_limit();
@@ -202,9 +203,9 @@ int serve(const Options& options, Protocol& protocol) {
   }
 }
 
-/// Keeps `outstanding` calls in flight on each connection, for the warm-up and then for the measured
-/// time; a new call starts when an answer arrives. All calls of one turn leave in one write, or with
-/// `--mode each` every call in a write of its own. Returns the exit status.
+/// Keeps `outstanding` calls in flight on each connection, for the warm-up and then for the
+/// measured time; a new call starts when an answer arrives. All calls of one turn leave in one
+/// write, or with `--mode each` every call in a write of its own. Returns the exit status.
 template <class Protocol>
 class ClosedLoop {
  public:
@@ -265,12 +266,12 @@ class ClosedLoop {
       for (const epoll_event& event : events) {
         Peer& peer = *peers_[index(event.data.fd)];
         if ((event.events & kHangUp) != 0) lost();
-        const bool open = peer.connection.flush() &&
-                          peer.connection.read_frames(
-                              protocol_, false,
-                              [&](std::string_view frame) { return answered(peer, frame); },
-                              [&] { now_ = now_ns(); }) &&
-                          peer.connection.flush();
+        const bool open =
+            peer.connection.flush() &&
+            peer.connection.read_frames(
+                protocol_, false, [&](std::string_view frame) { return answered(peer, frame); },
+                [&] { now_ = now_ns(); }) &&
+            peer.connection.flush();
         if (!open) lost();
       }
     }
@@ -290,7 +291,9 @@ class ClosedLoop {
     return true;
   }
 
-  [[noreturn]] void lost() { die("the server closed the connection"); }
+  [[noreturn]] void lost() {
+    die("the server closed the connection, or sent a frame beyond all limits");
+  }
 
   const Options& options_;
   Protocol& protocol_;

@@ -13,8 +13,7 @@ namespace bench {
 
 class FloorProtocol {
  public:
-  explicit FloorProtocol(int payload)
-      : request_(kHead + static_cast<std::size_t>(payload), 'x') {
+  explicit FloorProtocol(int payload) : request_(kHead + static_cast<std::size_t>(payload), 'x') {
     const auto length = static_cast<std::uint32_t>(request_.size() - sizeof(std::uint32_t));
     std::memcpy(request_.data(), &length, sizeof length);
   }

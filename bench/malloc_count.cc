@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // LD_PRELOAD=bench_malloc_count.so MALLOC_COUNT_FILE=<file> program ...
-// Counts heap allocations: every call of malloc, calloc, realloc and the aligned forms (operator new
-// comes to these). The count is the first 8 bytes (native order) of <file>, which is mapped, so
-// another process can read it at any time while the program runs: no signal disturbs it, and nothing
-// is lost at exit. glibc only: the real allocator is reached through its __libc_ names, as dlsym may
-// itself allocate.
+// Counts heap allocations: every call of malloc, calloc, realloc and the aligned forms (operator
+// new comes to these). The count is the first 8 bytes (native order) of <file>, which is mapped, so
+// another process can read it at any time while the program runs: no signal disturbs it, and
+// nothing is lost at exit. glibc only: the real allocator is reached through its __libc_ names, as
+// dlsym may itself allocate.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,9 +34,7 @@ static_assert(Counter::is_always_lock_free && sizeof(Counter) == sizeof(uint64_t
 constinit Counter before_mapping = 0;
 constinit std::atomic<Counter*> counter = &before_mapping;
 
-void count() {
-  counter.load(std::memory_order_relaxed)->fetch_add(1, std::memory_order_relaxed);
-}
+void count() { counter.load(std::memory_order_relaxed)->fetch_add(1, std::memory_order_relaxed); }
 
 __attribute__((constructor)) void map_file() {
   const char* path = getenv("MALLOC_COUNT_FILE");
