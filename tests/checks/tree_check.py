@@ -637,6 +637,9 @@ def check_text(path, text, rules=None):
     return findings
 
 
+UNTRACKED_FOLDERS = (".git", "build", "node_modules", "target", "__pycache__")
+
+
 def tree_files(root):
     """Paths of the sources: what git tracks or would track; every file when there is no git."""
     try:
@@ -649,9 +652,7 @@ def tree_files(root):
     except (OSError, subprocess.CalledProcessError):
         found = []
         for folder, folders, names in os.walk(root):
-            folders[:] = [
-                name for name in folders if name not in (".git", "build", "node_modules", "target")
-            ]
+            folders[:] = [name for name in folders if name not in UNTRACKED_FOLDERS]
             found += [os.path.relpath(os.path.join(folder, name), root) for name in names]
         return sorted(found)
 
