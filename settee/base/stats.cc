@@ -43,9 +43,9 @@ void raise_to(Cell& cell, std::uint64_t value) noexcept {
 
 }  // namespace
 
-// The counters of one bank: for each thread that counts in it a row, in which that thread's parts lie
-// side by side. The entries of kSharedSlot and kUnknownSlot stay null, so that one look at the row
-// finds all that is not the fast way.
+// The counters of one bank: for each thread that counts in it a row, in which that thread's parts
+// lie side by side. The entries of kSharedSlot and kUnknownSlot stay null, so that one look at the
+// row finds all that is not the fast way.
 struct StatBank {
   static constexpr std::uint32_t kCells = 64;
 
@@ -173,7 +173,8 @@ struct HistogramCore {
   static void add(Row& row, unsigned slot, unsigned index, std::uint64_t value) noexcept {
     auto& entry = row.groups[index >> kSubBits];
     Group* group = entry.load(std::memory_order_acquire);
-    if (group == nullptr) [[unlikely]] group = publish(entry);
+    if (group == nullptr) [[unlikely]]
+      group = publish(entry);
     if (group == nullptr) return;  // no memory: the value is not counted at all
     Cell& bucket = (*group)[index & (kSub - 1)];
     if (slot != kSharedSlot) [[likely]] {
@@ -209,7 +210,8 @@ struct HistogramCore {
   void record(std::uint64_t value) noexcept {
     const unsigned slot = thread_slot();
     Row* row = rows[slot].load(std::memory_order_acquire);
-    if (row == nullptr) [[unlikely]] row = publish(rows[slot]);
+    if (row == nullptr) [[unlikely]]
+      row = publish(rows[slot]);
     if (row != nullptr) add(*row, slot, index_of(value), value);
   }
 
@@ -299,8 +301,9 @@ namespace {
 
 bool valid_name(std::string_view name) {
   return !name.empty() && name.size() <= 256 &&
-         name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                "0123456789_.-/:") == std::string_view::npos;
+         name.find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+             "0123456789_.-/:") == std::string_view::npos;
 }
 
 std::string_view kind_name(StatKind kind) {
@@ -350,8 +353,8 @@ struct StatsState {
       return *found->second;
     }
     if (cells.size() >= max_cells) {
-      throw Error(Code::kLimit, "register " + full_name(*info) + ": settee.stats.max_cells=" +
-                                    std::to_string(max_cells) +
+      throw Error(Code::kLimit, "register " + full_name(*info) +
+                                    ": settee.stats.max_cells=" + std::to_string(max_cells) +
                                     " reached; do tags take their values from requests?");
     }
     auto made = std::make_shared<StatCell>(std::move(info), pool);
@@ -456,23 +459,24 @@ HistogramSnapshot HistogramSnapshot::since(const HistogramSnapshot& earlier) con
   return result;
 }
 
-Stats::Stats(std::size_t max_cells)
-    : state_(std::make_shared<detail::StatsState>(max_cells)) {}
+Stats::Stats(std::size_t max_cells) : state_(std::make_shared<detail::StatsState>(max_cells)) {}
 Stats::~Stats() = default;
 
-Counter& Stats::counter(std::string_view name, std::string_view unit,
-                        std::string_view description, StatTags tags) {
+Counter& Stats::counter(std::string_view name, std::string_view unit, std::string_view description,
+                        StatTags tags) {
   return state_->kept_cell(StatKind::kCounter, name, unit, description, std::move(tags)).counter;
 }
 
 UpDownCounter& Stats::up_down_counter(std::string_view name, std::string_view unit,
                                       std::string_view description, StatTags tags) {
-  return state_->kept_cell(StatKind::kUpDownCounter, name, unit, description, std::move(tags)).up_down;
+  return state_->kept_cell(StatKind::kUpDownCounter, name, unit, description, std::move(tags))
+      .up_down;
 }
 
 Histogram& Stats::histogram(std::string_view name, std::string_view unit,
                             std::string_view description, StatTags tags) {
-  return state_->kept_cell(StatKind::kHistogram, name, unit, description, std::move(tags)).histogram;
+  return state_->kept_cell(StatKind::kHistogram, name, unit, description, std::move(tags))
+      .histogram;
 }
 
 std::size_t Stats::size() const {

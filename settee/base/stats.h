@@ -12,7 +12,7 @@
 //
 // Threads: everything here may be used from any thread at any time. A value read while others count
 // is somewhere between its values before and after; once they have stopped it is exact.
-// Ownership: a cell lives as long as its Stats, or as long as the last StatOwner that registered it.
+// Ownership: a cell lives as long as its Stats, or as the last StatOwner that registered it.
 // Errors: registration throws an Error, with Code::kMisuse when the name is in use for another kind
 // or unit, kInvalidArgument for a bad name or tag, kLimit when there are too many cells.
 

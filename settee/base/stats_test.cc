@@ -78,7 +78,9 @@ TEST(Stats, RegistrationErrors) {
   EXPECT_EQ(code_of([&] { stats.counter("", "1", ""); }), Code::kInvalidArgument);
   EXPECT_EQ(code_of([&] { stats.counter("a b", "1", ""); }), Code::kInvalidArgument);
   EXPECT_EQ(code_of([&] { stats.counter("b", "1", "", {{"", "x"}}); }), Code::kInvalidArgument);
-  EXPECT_EQ(code_of([&] { stats.counter("b", "1", "", {{"k", "x"}, {"k", "y"}}); }),
+  EXPECT_EQ(code_of([&] {
+              stats.counter("b", "1", "", {{"k", "x"}, {"k", "y"}});
+            }),
             Code::kInvalidArgument);
   stats.counter("b", "1", "");
   EXPECT_EQ(code_of([&] { stats.counter("c", "1", ""); }), Code::kLimit);
@@ -87,8 +89,9 @@ TEST(Stats, RegistrationErrors) {
     stats.histogram("a", "ns", "");
     FAIL();
   } catch (const Error& error) {
-    EXPECT_EQ(error.message(),
-              "register a as a histogram in 'ns': it is already a counter in '1'; use another name");
+    EXPECT_EQ(
+        error.message(),
+        "register a as a histogram in 'ns': it is already a counter in '1'; use another name");
   }
 }
 
@@ -295,8 +298,8 @@ TEST(Histogram, BucketsCoverEveryValueWithinTheirError) {
     const HistogramSnapshot::Bucket& bucket = snapshot.buckets()[0];
     EXPECT_LE(bucket.lower, values[i]);
     EXPECT_GE(bucket.upper, values[i]);
-    const double middle = static_cast<double>(bucket.lower) +
-                          static_cast<double>(bucket.upper - bucket.lower) / 2;
+    const double middle =
+        static_cast<double>(bucket.lower) + static_cast<double>(bucket.upper - bucket.lower) / 2;
     const double half = static_cast<double>(bucket.upper - bucket.lower) / 2;
     EXPECT_LE(half, 0.016 * middle) << values[i];
   }

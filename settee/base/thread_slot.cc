@@ -36,8 +36,7 @@ unsigned find_slot() noexcept {
     while (bits != ~std::uint64_t{0}) {
       const auto bit = static_cast<unsigned>(std::countr_one(bits));
       if (taken[word].compare_exchange_weak(bits, bits | std::uint64_t{1} << bit,
-                                            std::memory_order_acquire,
-                                            std::memory_order_relaxed)) {
+                                            std::memory_order_acquire, std::memory_order_relaxed)) {
         return word * kWord + bit;
       }
     }
