@@ -81,7 +81,7 @@ def main():
                         help="regular expression on names of cases, for example '/32$' or '^grpc/'")
     parser.add_argument("--soak", action="store_true", help="also memory over 10 million calls")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
-    parser.add_argument("--java-warmup", type=float, default=20.0, metavar="SECONDS")
+    parser.add_argument("--java-warmup", type=float, default=60.0, metavar="SECONDS")
     parser.add_argument("--idle-connections", type=int, default=10_000)
     parser.add_argument("--out", metavar="FILE.md", help="the report, besides standard output")
     parser.add_argument("--json", metavar="FILE", help="all samples and results")

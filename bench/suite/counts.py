@@ -14,13 +14,16 @@ from .speed import client_command, server_command
 
 
 def marginal(measure, short_s, long_s):
-    """Cost per call from two runs, so that start-up cancels. measure(seconds) -> (cost, calls)."""
+    """Cost per call from two runs, so that start-up cancels. measure(seconds) -> (cost, calls). On
+    a busy machine the second run may need more time to be the longer one."""
     cost_short, calls_short = measure(short_s)
-    cost_long, calls_long = measure(long_s)
-    if calls_long < calls_short + 1000:
-        raise Failure(f"too few calls to tell: {calls_short} in {short_s} s, {calls_long} in "
-                      f"{long_s} s")
-    return (cost_long - cost_short) / (calls_long - calls_short)
+    for _ in range(4):
+        cost_long, calls_long = measure(long_s)
+        if calls_long >= 1.5 * calls_short + 1000:
+            return (cost_long - cost_short) / (calls_long - calls_short)
+        long_s *= 2
+    raise Failure(f"too few calls to tell: {calls_short} in {short_s} s, then {calls_long} in "
+                  f"{long_s / 2} s")
 
 
 def trace_command(output):
@@ -93,7 +96,7 @@ def client_syscalls(bench, pair, point):
         return sum(totals[-1][0].values()), totals[-1][1]
 
     marginal(measure, bench.args.duration / 4, bench.args.duration)
-    (few, calls_few), (many, calls_many) = totals
+    (few, calls_few), (many, calls_many) = totals[0], totals[-1]
     return {name: (count - few.get(name, 0)) / (calls_many - calls_few)
             for name, count in many.items()}
 

@@ -124,9 +124,9 @@ class Speed:
             client_command(self.bench, "java", "32", 0, 1)  # fails early when settee is missing
             command = java_command(self.bench, "BenchServer")
             server = self.keep.enter_context(self.bench.server(command, ready_s=60))
-            for point in ("1", "32"):
-                progress(f"warming up the Java server ({point} outstanding)")
-                warm_s = self.bench.args.java_warmup / 2
+            for point, share in (("32", 0.8), ("1", 0.2)):
+                warm_s = self.bench.args.java_warmup * share
+                progress(f"warming up the Java server: {point} outstanding, {warm_s:g} s")
                 self.bench.client(client_command(self.bench, "java", point, server.port, warm_s),
                                   warm_s)
             self.java = server
