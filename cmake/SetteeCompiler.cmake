@@ -36,7 +36,7 @@ set(settee_common_options
 set(settee_common_link_options "")
 
 set(settee_warning_options
-  -Wall -Wextra -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wundef
+  -Wall -Wextra -Woverloaded-virtual -Wcast-qual -Wundef
   -Werror=return-type -Werror=switch -Werror=format -Werror=format-security
   -Werror=delete-non-virtual-dtor -Werror=implicit-fallthrough)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
