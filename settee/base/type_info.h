@@ -32,6 +32,7 @@
 
 #include "settee/base/bytes.h"
 #include "settee/base/export.h"
+#include "settee/base/limits.h"
 #include "settee/base/result.h"
 #include "settee/base/values.h"
 
@@ -110,6 +111,7 @@ struct TypeInfo {
   void (*destroy)(void* at) noexcept = nullptr;
 
   std::span<const MemberInfo> members = {};          // structs
+  std::span<const MemberLimits> limits = {};         // structs, see limits.h
   std::span<const EnumeratorInfo> enumerators = {};  // enums
   std::int64_t (*enum_get)(const void*) noexcept = nullptr;
   void (*enum_set)(void*, std::int64_t) noexcept = nullptr;

@@ -253,6 +253,10 @@ struct MembersOf {
   static constexpr auto table = Describe<T>::members();
 };
 template <class T>
+struct LimitsOf {
+  static constexpr auto table = Limits<T>::make();
+};
+template <class T>
 struct MakeTypeInfo<T, std::enable_if_t<Describe<T>::kIsStruct>> {
   static constexpr TypeInfo make() {
     TypeInfo info;
@@ -260,6 +264,7 @@ struct MakeTypeInfo<T, std::enable_if_t<Describe<T>::kIsStruct>> {
     info.exception = Describe<T>::kIsException;
     info.name = Describe<T>::kName;
     info.members = MembersOf<T>::table.span();
+    info.limits = LimitsOf<T>::table;
     set_lifetime<T>(info);
     return info;
   }
