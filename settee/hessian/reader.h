@@ -85,15 +85,16 @@ struct Container {
 
   static constexpr std::size_t kUnknown = static_cast<std::size_t>(-1);
 
-  std::uint32_t definition = 0;  ///< For Reader.
-  bool marked = false;           ///< For Reader: a mark ends it.
+  // For Reader:
+  std::uint32_t definition = 0;  // of an object's class
+  bool marked = false;           // a mark ends it
 };
 
 class SETTEE_API Reader {
  public:
   /// Reads `data`, which must stay as it is while the Reader is used.
   explicit Reader(std::span<const std::uint8_t> data, Dialect dialect = Dialect::kSofa3,
-                  const Limits& limits = Limits()) noexcept;
+                  const Limits& limits = Limits());
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
   ~Reader();
@@ -167,36 +168,42 @@ class SETTEE_API Reader {
 
   static std::string_view name_of(const Definition& d) noexcept { return {d.name, d.name_size}; }
   static std::string_view name_of(const Field& f) noexcept { return {f.name, f.size}; }
+  static constexpr std::uint32_t kNoDefinition = 0xffffffff;
 
   // Cold: each records the failure and returns false.
   bool fail_at(const std::uint8_t* at, Code code, std::string message);
   bool fail_end();
   bool fail_limit(const char* name, std::uint64_t value);
   bool fail_kind(const char* wanted);
-  bool fail_number(const char* wanted, std::string text);
   void add_path(std::string_view step);
+  Error make_error(bool with_offset) const;
 
-  detail::Op op() const noexcept;
   std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - cursor_); }
+  bool need(std::size_t n);
+  detail::Op op();  // of the next value; definitions before it are read
   bool charge_node();
   bool charge_bytes(std::uint64_t n);
-  bool expect(Token token, const char* wanted);
 
   struct Number;
   bool read_number(Number& number, const char* wanted);
-  bool read_integer_slow(std::int64_t& value, std::int64_t min, std::int64_t max,
-                         const char* wanted);
+  bool read_integer(std::int64_t& value, std::int64_t min, std::int64_t max, const char* wanted);
+  bool read_count(std::uint32_t& count, std::uint32_t limit, const char* what);
+  bool check_count(std::uint64_t count, const char* what);
   bool read_definition();
   bool read_class_number(std::uint32_t& number);
-  bool read_count(std::uint32_t& count, const char* of);
-  bool read_type(std::string_view& type);
-  bool read_units(std::size_t units, std::string_view& view, bool keep_view);
-  bool read_text(std::string& out, bool append);
+  bool read_type_number(std::string_view& type);
   bool read_type_name(std::size_t units, std::string_view& type);
+  bool read_type4(std::string_view& type);
   bool note_type(std::string_view type);
+  bool old_type_follows() const noexcept;
+  bool scan_units(std::size_t units, const std::uint8_t*& end, bool& plain);
+  bool read_piece(detail::Op op, std::size_t& size, bool& final);
+  bool read_text(std::string& text);
+  bool skip_text();
+  bool skip_bytes();
+  bool keep_text(std::string_view& view, std::string text);
   bool enter(const std::uint8_t* start, std::uint32_t& reference);
   void leave(std::uint32_t reference) noexcept;
-  bool begin_object_at(Container& object);
 
   const std::uint8_t* begin_;
   const std::uint8_t* cursor_;

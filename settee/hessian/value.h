@@ -97,12 +97,13 @@ class SETTEE_API Value {
     return *this;
   }
   Value& operator=(Value&& other) noexcept {
-    if (this != &other) {
-      if (has_node()) release();
-      copy_bits(other);
-      other.type_ = Type::kNull;
-      other.flags_ = 0;
-    }
+    // What this held goes last: `other` may be part of it.
+    Value taken(std::move(other));
+    Value old;
+    old.copy_bits(*this);
+    copy_bits(taken);
+    taken.type_ = Type::kNull;
+    taken.flags_ = 0;
     return *this;
   }
   ~Value() {

@@ -61,7 +61,7 @@ class WriterState {
  private:
   friend class Writer;
   struct Class {
-    std::uint32_t index;
+    std::uint32_t number;
     const TypeInfo* type;
   };
   Dialect dialect_ = Dialect::kSofa3;
@@ -137,8 +137,8 @@ class SETTEE_API Writer {
     std::uint32_t reference;
   };
   struct Class {
-    const TypeInfo* type;  // null for classes of generic values and of define_class(name, ...)
-    const detail::Shape* shape;
+    const TypeInfo* type;        // of a described struct, else null
+    const detail::Shape* shape;  // of generic values, owned, else null
     std::uint32_t number;
   };
   struct TypeName {
@@ -147,16 +147,18 @@ class SETTEE_API Writer {
   };
   struct Index;  // hash tables, made when the tables have become long
 
+  static constexpr std::uint32_t kNone = 0xffffffff;
+
   void write_text(std::string_view text);
-  void write_text_tail(std::string_view text);
-  void write_int_at(std::uint8_t*& at, std::int64_t value) noexcept;
-  void write_size(std::uint32_t value) { write_int(static_cast<std::int32_t>(value)); }
-  void write_class_head(std::string_view name, std::uint32_t fields);
-  void write_type(std::string_view type, bool known, std::uint32_t number);
-  bool type_number(std::string_view type, std::uint32_t& number);  // false: it is new and noted
-  const std::uint32_t* find_class(const detail::Shape& shape);
-  void note_class(const TypeInfo* type, const detail::Shape* shape, std::uint32_t number);
-  const std::uint32_t* find_identity(const void* address, const void* type);
+  void write_text_head(std::size_t units, bool final);
+  void write_units(std::string_view text, bool plain);
+  std::uint32_t write_class_head(std::string_view name, std::size_t fields);
+  void write_type(std::string_view type);
+  std::uint32_t type_number(std::string_view type);  // kNone: it is new, and noted
+  Index& index();
+  std::uint32_t find_class(const TypeInfo& type) const noexcept;
+  std::uint32_t class_of(const detail::Shape& shape);  // writes the definition if it is new
+  std::uint32_t find_identity(const void* address, const void* type) const noexcept;
   void note_identity(const void* address, const void* type, std::uint32_t reference);
   void forget_identities() noexcept;
 
