@@ -27,6 +27,9 @@ struct ContextNode {
   ContextItem* item = nullptr;
 };
 
+void* item_allocate(std::size_t size) { return pool_allocate(size); }
+void item_free(void* item, std::size_t size) noexcept { pool_free(item, size); }
+
 void context_retain(const ContextNode* node) noexcept {
   node->owners.fetch_add(1, std::memory_order_relaxed);
 }
@@ -99,6 +102,14 @@ Context Context::with_span(ContextItem* span) const {
   ContextNode* node = extend(node_);
   if (node->span != nullptr) node->span->release();
   node->span = span;
+  return adopt(node);
+}
+
+Context Context::begin(TimePoint deadline, const void* key, ContextItem* item) {
+  ContextNode* node = extend(nullptr);
+  node->deadline = deadline;
+  node->key = key;
+  node->item = item;
   return adopt(node);
 }
 

@@ -35,6 +35,11 @@ using Duration = Clock::duration;
 /// The deadline of work that has none.
 inline constexpr TimePoint kNoDeadline = TimePoint::max();
 
+namespace detail {
+SETTEE_API void* item_allocate(std::size_t size);
+SETTEE_API void item_free(void* item, std::size_t size) noexcept;
+}  // namespace detail
+
 /// Something a Context can own; counted, deleted with the last Context that holds it.
 class SETTEE_API ContextItem {
  public:
@@ -42,6 +47,11 @@ class SETTEE_API ContextItem {
   ContextItem(const ContextItem&) = delete;
   ContextItem& operator=(const ContextItem&) = delete;
   virtual ~ContextItem();
+
+  static void* operator new(std::size_t size) { return detail::item_allocate(size); }
+  static void operator delete(void* item, std::size_t size) noexcept {
+    detail::item_free(item, size);
+  }
 
   void retain() const noexcept { owners_.fetch_add(1, std::memory_order_relaxed); }
   void release() const noexcept {
@@ -123,6 +133,13 @@ class SETTEE_API Context {
   /// `what` names the work in its message.
   Result<void> check(std::string_view what) const;
 
+  /// A new root with a deadline and one value, in one step. For servers, where work begins.
+  /// Takes over the ownership of `item`.
+  static Context begin(TimePoint deadline, const void* key, ContextItem* item);
+
+  /// The item under a key, by the key's address; see get().
+  const ContextItem* item(const void* key) const noexcept;
+
   /// For the Task machinery.
   static Context adopt(const detail::ContextNode* node) noexcept {
     Context context;
@@ -138,8 +155,6 @@ class SETTEE_API Context {
 
  private:
   Context with_item(const void* key, ContextItem* item) const;
-  const ContextItem* item(const void* key) const noexcept;
-
   const detail::ContextNode* node_ = nullptr;
 };
 

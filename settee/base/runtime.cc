@@ -116,6 +116,32 @@ Loop& Runtime::foreign_loop() {
   return *impl_->foreign;
 }
 
+void Runtime::on_each_loop(const std::function<void(Loop&)>& work) {
+  Impl& impl = *impl_;
+  const auto here = [&work](Loop& loop) {  // nobody else turns it
+    loop.enter();
+    work(loop);
+    loop.leave();
+  };
+  if (impl.foreign) here(*impl.foreign);
+  if (impl.joined) {
+    for (const auto& own : impl.loops) here(own->loop);
+    return;
+  }
+  std::mutex mutex;
+  std::condition_variable done;
+  std::size_t left = impl.loops.size();
+  for (const auto& own : impl.loops) {
+    own->loop.post([&, &loop = own->loop] {
+      work(loop);
+      const std::lock_guard lock(mutex);
+      if (--left == 0) done.notify_all();
+    });
+  }
+  std::unique_lock lock(mutex);
+  done.wait(lock, [&] { return left == 0; });
+}
+
 ThreadPool& Runtime::pool() noexcept { return impl_->pool; }
 Stats& Runtime::stats() noexcept { return impl_->stats; }
 EventBus& Runtime::events() noexcept { return impl_->events; }

@@ -64,6 +64,9 @@ class SETTEE_API Runtime {
   /// The loop that the owner turns; an Error (kMisuse) if the options did not ask for one.
   Loop& foreign_loop();
 
+  /// Runs `work` once on each loop's thread and waits until all have. Not on a loop.
+  void on_each_loop(const std::function<void(Loop&)>& work);
+
   ThreadPool& pool() noexcept;
   Stats& stats() noexcept;
   EventBus& events() noexcept;

@@ -39,9 +39,12 @@ class MethodFrame {
  public:
   /// Reads the arguments into the objects of the parameters' types. False: the call ends here.
   virtual bool read_arguments(void* const* arguments) = 0;
-  /// The pool on which the method is to run; null: it runs on the loop.
+  /// The pool on which a blocking method is to run; null: it runs where it is.
   virtual ThreadPool* pool() = 0;
+  /// The pool is full.
   virtual void refuse(const Error& error) = 0;
+  /// Called when the method is about to run. False: its caller has given up, so it is not begun.
+  virtual bool begin() = 0;
   /// Takes the result (null for void) to be sent.
   virtual void write_result(const void* result) = 0;
 
@@ -69,7 +72,7 @@ class SETTEE_API Invoker : public ContextItem {
  public:
   /// Makes the call and fills `result` (null for void).
   virtual Task<void> invoke(const MethodInfo& method, void* const* arguments, void* result,
-                            bool oneway) = 0;
+                            detail::CallMode mode) = 0;
 };
 
 /// The description of a described service.

@@ -55,7 +55,7 @@ class Direct final : public Invoker {
  public:
   explicit Direct(MyQuotes& target) : target_(target) {}
   Task<void> invoke(const MethodInfo& method, void* const* arguments, void* result,
-                    bool oneway) override {
+                    detail::CallMode mode) override {
     struct Frame final : MethodFrame {
       const MethodInfo& method;
       void* const* from;
@@ -69,6 +69,7 @@ class Direct final : public Invoker {
       }
       ThreadPool* pool() override { return nullptr; }
       void refuse(const Error&) override {}
+      bool begin() override { return true; }
       void write_result(const void* value) override {
         if (value != nullptr) copy(*method.result, value, result);
       }
@@ -94,7 +95,7 @@ class Direct final : public Invoker {
       }
     };
     ++calls;
-    oneways += oneway;
+    oneways += mode == detail::CallMode::kOneway;
     Frame frame(method, arguments, result);
     co_await method.serve(static_cast<acme::Quotes*>(&target_), frame);
   }

@@ -32,6 +32,13 @@ namespace detail {
 SETTEE_API void* frame_allocate(std::size_t size);
 SETTEE_API void frame_free(void* frame, std::size_t size) noexcept;
 
+/// Who waits for a call: this decides what a full connection does to it.
+enum class CallMode : unsigned char {
+  kAwait,     ///< A coroutine or a blocked thread: the call waits for room.
+  kCallback,  ///< A callback or a future: the call fails at once.
+  kOneway,    ///< Nobody: no answer is wanted, and the call fails at once.
+};
+
 /// Names a task; see Task<T>::promise_type.
 struct CallTag {
   const char* name;
@@ -43,7 +50,7 @@ struct PromiseBase {
   PromiseBase* next = nullptr;           // in the ready stack or a loop's list
   std::coroutine_handle<> handle;
   const char* name = nullptr;
-  bool oneway = false;                   // started by oneway(): nobody wants an answer
+  CallMode mode = CallMode::kAwait;      // how the task was started
   std::optional<Error> error;
 
   static void* operator new(std::size_t size) { return frame_allocate(size); }

@@ -144,6 +144,7 @@ struct MethodTraits<Method, R (S::*)(A...)> {
         }
       }
     }
+    if (!frame.begin()) co_return;
     Task<Result> task = std::apply(
         [service](auto&... argument) {
           return (static_cast<S*>(service)->*Method::kPointer)(std::move(argument)...);
@@ -211,15 +212,15 @@ R call_coroutine(const MethodInfo& method, InvokerRef invoker, A... arguments) {
   using Value = typename TaskResult<R>::type;
   void* places[sizeof...(A) + 1] = {std::addressof(arguments)...};
   const PromiseBase& self = co_await this_promise();
-  const bool oneway = self.oneway;
+  const CallMode mode = self.mode;
   if constexpr (std::is_void_v<Value>) {
     Result<void> done =
-        co_await as_result(invoker->invoke(method, places, nullptr, oneway));
+        co_await as_result(invoker->invoke(method, places, nullptr, mode));
     if (!done) co_await fail(done.error());
   } else {
     Value result{};
     Result<void> done =
-        co_await as_result(invoker->invoke(method, places, std::addressof(result), oneway));
+        co_await as_result(invoker->invoke(method, places, std::addressof(result), mode));
     if (!done) co_await fail(done.error());
     co_return std::move(result);
   }

@@ -39,6 +39,7 @@ T Task<T>::get() && {
 template <class T>
 template <class F>
 void Task<T>::then(F callback) && {
+  promise_->mode = detail::CallMode::kCallback;
   detail::start(std::move(*this), std::move(callback));
 }
 
@@ -51,7 +52,7 @@ Result<void> oneway(Task<T> task) {
       if (owners.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
     }
   };
-  task.promise()->oneway = true;
+  task.promise()->mode = detail::CallMode::kOneway;
   auto* state = new State;
   detail::start(std::move(task), [state](Result<T> result) {
     if (!result) state->error = result.error();
@@ -67,6 +68,7 @@ template <class T>
 std::future<T> as_future(Task<T> task) {
   std::promise<T> promise;
   std::future<T> future = promise.get_future();
+  task.promise()->mode = detail::CallMode::kCallback;
   detail::start(std::move(task), [promise = std::move(promise)](Result<T> result) mutable {
     if (!result) {
       promise.set_exception(std::make_exception_ptr(result.error()));

@@ -1,0 +1,89 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Serves com.settee.bench.Echo:1.0 until SIGINT, SIGTERM or the end of its input:
+//
+//   echo_server --port 12200 --threads 1
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <thread>
+
+#include "examples/echo_server/echo.h"
+
+namespace {
+
+struct EchoService final : bench::Echo {
+  settee::Task<std::string> echo(std::string text) override { co_return std::move(text); }
+  settee::Task<settee::Bytes> echoBytes(settee::Bytes bytes) override {
+    co_return std::move(bytes);
+  }
+  settee::Task<bench::User> echoUser(bench::User user) override { co_return std::move(user); }
+  settee::Task<std::string> fail(std::string message) override {
+    bench::EchoException exception;
+    exception.message = std::move(message);
+    throw exception;
+    co_return "";
+  }
+  settee::Task<std::string> slowEcho(std::string text) override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    co_return std::move(text);
+  }
+};
+
+[[noreturn]] void usage() {
+  std::fprintf(stderr, "usage: echo_server [--port N] [--threads N] [--pool N] [--host ADDRESS]\n");
+  std::exit(2);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int port = 12200;
+  int threads = 1;
+  int pool = 20;
+  std::string host = "127.0.0.1";
+  for (int i = 1; i < argc; i += 2) {
+    if (i + 1 == argc) usage();
+    const std::string_view flag = argv[i];
+    if (flag == "--port") {
+      port = std::atoi(argv[i + 1]);
+    } else if (flag == "--threads") {
+      threads = std::atoi(argv[i + 1]);
+    } else if (flag == "--pool") {
+      pool = std::atoi(argv[i + 1]);
+    } else if (flag == "--host") {
+      host = argv[i + 1];
+    } else {
+      usage();
+    }
+  }
+  // Blocked before any thread is made, so that only sigwait() below sees them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  try {
+    settee::Runtime runtime{{.threads = static_cast<std::size_t>(threads),
+                             .pool = {.core = static_cast<std::size_t>(pool),
+                                      .max = static_cast<std::size_t>(pool),
+                                      .queue = 1000}}};
+    settee::rpc::Server server{
+        runtime, {.host = host, .port = static_cast<std::uint16_t>(port), .app_name = "echo"}};
+    server.provide<bench::Echo>(std::make_shared<EchoService>());
+    server.start();
+    std::printf("READY port=%d\n", server.port());
+    std::fflush(stdout);
+    int signal = 0;
+    sigwait(&signals, &signal);
+  } catch (const settee::Error& error) {
+    std::fprintf(stderr, "echo_server: %s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,612 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/rpc/bolt/internal/client_channel.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "settee/hessian/json.h"
+#include "settee/rpc/bolt/internal/arguments.h"
+
+namespace settee::inline v0::rpc::bolt {
+
+ClientStats::ClientStats(Stats& stats)
+    : calls(stats.counter("settee.rpc.client.calls", "1", "Calls sent")),
+      failures(stats.counter("settee.rpc.client.failures", "1", "Calls that ended with an error")),
+      timeouts(stats.counter("settee.rpc.client.timeouts", "1", "Calls not answered in time")),
+      overflows(stats.counter("settee.rpc.client.overflows", "1",
+                              "Calls refused or held back as their connection was full")),
+      connects(stats.counter("settee.rpc.client.connects", "1", "Connections made")),
+      connect_failures(stats.counter("settee.rpc.client.connect_failures", "1",
+                                     "Attempts to connect that failed")),
+      heartbeats(stats.counter("settee.rpc.client.heartbeats", "1", "Heartbeats sent")),
+      late_answers(stats.counter("settee.rpc.client.late_answers", "1",
+                                 "Answers for which nobody waited any more")) {}
+
+ChannelShared::ChannelShared(Runtime& r, const ClientOptions& o)
+    : runtime(r),
+      options(o),
+      stats(r.stats()),
+      net_stats(net::ConnectionStats::of(r.stats(), "client")) {}
+
+PendingCall::~PendingCall() {
+  if (channel_ != nullptr) channel_->forget(*this);
+}
+
+void PendingCall::on_timer() {
+  Channel& channel = *channel_;
+  channel.forget(*this);
+  channel.shared_->stats.timeouts.add();
+  end(Error(Code::kTimeout, fmt::format("{}#{} at {}: no answer before the deadline",
+                                        request_.service, request_.name, channel.address())));
+  if (promise_ != nullptr) settee::detail::resume_now(*promise_);
+}
+
+void PendingCall::end(std::optional<Error> error) noexcept {
+  disarm();
+  ended_ = true;
+  error_ = std::move(error);
+}
+
+namespace {
+
+Code code_of(Status status) {
+  switch (status) {
+    case Status::kBusy: return Code::kBusy;
+    case Status::kTimeout: return Code::kTimeout;
+    case Status::kServerSerialize: return Code::kPeerEncode;
+    case Status::kServerDeserialize: return Code::kPeerDecode;
+    default: return Code::kPeerError;
+  }
+}
+
+std::string_view words(Status status) {
+  switch (status) {
+    case Status::kBusy: return "its thread pool is full, it did not begin the call";
+    case Status::kServerException: return "it failed";
+    case Status::kServerSerialize: return "it could not write its answer";
+    case Status::kServerDeserialize: return "it could not read the request";
+    case Status::kNoProcessor: return "it has no processor for requests";
+    case Status::kTimeout: return "it reports a timeout";
+    default: return "it reports an error";
+  }
+}
+
+}  // namespace
+
+void PendingCall::read_answer(const Frame& frame, const std::string& address) {
+  const auto named = [&](const Error& error) {
+    // A business exception is the method's own words; all else says where it happened.
+    if (error.code() == Code::kBusiness) return error;
+    return error.within(fmt::format("{}#{} at {}", request_.service, request_.name, address));
+  };
+  bool header_error = false;
+  HeaderReader header(frame.header);
+  for (std::string_view key, value; header.next(key, value);) {
+    if (key == kResponseErrorKey) {
+      header_error = value == "true";
+    } else if (key.starts_with(kResponseBaggagePrefix)) {
+      baggage_.insert_or_assign(std::string(key.substr(kResponseBaggagePrefix.size())),
+                                std::string(value));
+    }
+  }
+  if (frame.status != Status::kSuccess) {
+    std::string text(words(frame.status));
+    const std::string said =
+        frame.codec == static_cast<std::uint8_t>(Codec::kHessian)
+            ? read_failure_text(frame.content)
+            : std::string(reinterpret_cast<const char*>(frame.content.data()),
+                          std::min<std::size_t>(frame.content.size(), 1000));
+    if (!said.empty()) text += ": " + said;
+    end(named(Error(code_of(frame.status), fmt::format("status {}: {}", static_cast<int>(frame.status), text))));
+    return;
+  }
+  std::optional<Error> error;
+  switch (frame.codec) {
+    case static_cast<std::uint8_t>(Codec::kHessian): {
+      ResponseValue value = read_response(frame.content, request_.result_type, request_.result,
+                                          header_error, hessian::Limits());
+      error = std::move(value.error);
+      for (auto& [key, text] : value.baggage) baggage_.insert_or_assign(key, std::move(text));
+      break;
+    }
+    case static_cast<std::uint8_t>(Codec::kProtobuf):
+    case static_cast<std::uint8_t>(Codec::kJson): {
+      const std::string_view text(reinterpret_cast<const char*>(frame.content.data()),
+                                  frame.content.size());
+      const bool json = frame.codec == static_cast<std::uint8_t>(Codec::kJson);
+      if (header_error) {
+        Result<std::string> words = json ? json::from_json<std::string>(text)
+                                         : Result<std::string>(std::string(text));
+        error = Error(Code::kPeerError, words.value_or(std::string(text)));
+      } else if (request_.result_type != nullptr && request_.result_type->kind != Kind::kVoid) {
+        Result<void> read = json ? json::read(text, *request_.result_type, request_.result)
+                                 : read_message(frame.content, *request_.result_type,
+                                                request_.result);
+        if (!read) error = read.error().within("reading the result");
+      }
+      break;
+    }
+    default:
+      error = Error(Code::kDecode, fmt::format("the answer has codec {}, which this client does not "
+                                               "read",
+                                               frame.codec));
+  }
+  if (error) error = named(*error);
+  end(std::move(error));
+}
+
+/// Suspends a coroutine until the channel wakes it or a time comes.
+class Channel::Waiter final : public settee::detail::NativeAwaiter, public Timer {
+ public:
+  class Awaiter : public settee::detail::NativeAwaiter {
+   public:
+    explicit Awaiter(Waiter& waiter) noexcept : waiter_(&waiter) {}
+    bool await_ready() const noexcept { return false; }
+    template <class P>
+    void await_suspend(std::coroutine_handle<P> self) noexcept {
+      waiter_->promise_ = &self.promise();
+    }
+    void await_resume() const noexcept {}
+
+   private:
+    Waiter* waiter_;
+  };
+  Waiter(std::deque<Waiter*>& list, Loop& loop, TimePoint by) : list_(list) {
+    list_.push_back(this);
+    if (by != kNoDeadline) arm(loop, by);
+  }
+  ~Waiter() override { leave(); }
+  Awaiter woken() noexcept { return Awaiter(*this); }
+  const std::optional<Error>& error() const noexcept { return error_; }
+  bool timed_out() const noexcept { return timed_out_; }
+
+  void wake(std::optional<Error> error) {
+    leave();
+    error_ = std::move(error);
+    if (promise_ != nullptr) settee::detail::resume_now(*std::exchange(promise_, nullptr));
+  }
+
+ private:
+  void on_timer() override {
+    timed_out_ = true;
+    wake(std::nullopt);
+  }
+  void leave() {
+    disarm();
+    if (std::exchange(left_, true)) return;
+    list_.erase(std::find(list_.begin(), list_.end(), this));
+  }
+  std::deque<Waiter*>& list_;
+  bool left_ = false;
+  bool timed_out_ = false;
+  settee::detail::PromiseBase* promise_ = nullptr;
+  std::optional<Error> error_;
+};
+
+class Channel::Beat final : public Timer {
+ public:
+  explicit Beat(Channel& channel) noexcept : channel_(channel) {}
+
+ private:
+  void on_timer() override { channel_.on_beat(); }
+  Channel& channel_;
+};
+
+class Channel::Retry final : public Timer {
+ public:
+  explicit Retry(Channel& channel) noexcept : channel_(channel) {}
+
+ private:
+  void on_timer() override { channel_.begin_connecting(); }
+  Channel& channel_;
+};
+
+class Channel::Protocol final : public net::Protocol {
+ public:
+  explicit Protocol(std::shared_ptr<Channel> channel) noexcept : channel_(std::move(channel)) {}
+  Taken on_data(net::Connection&, std::span<const std::uint8_t> data) override {
+    return channel_->on_data(data);
+  }
+  void on_close(net::Connection&, const Error& why) override { channel_->on_lost(why); }
+  void on_drained(net::Connection&) override { channel_->wake_for_room(); }
+
+ private:
+  std::shared_ptr<Channel> channel_;
+};
+
+Channel::Channel(std::shared_ptr<ChannelShared> shared, Loop& loop, net::Endpoint endpoint)
+    : shared_(std::move(shared)),
+      loop_(loop),
+      endpoint_(std::move(endpoint)),
+      address_(endpoint_.to_string()),
+      retry_(std::make_unique<Retry>(*this)),
+      beat_(std::make_unique<Beat>(*this)),
+      slots_(64) {}
+
+Channel::~Channel() = default;
+
+void Channel::begin_connecting() {
+  if (connecting_ || connection_ != nullptr || shared_->stopped.load()) return;
+  connecting_ = true;
+  retry_->disarm();
+  shared_->connecting.fetch_add(1);
+  connect(shared_from_this()).start(Context());
+}
+
+settee::detail::Detached Channel::connect(std::shared_ptr<Channel> self) {
+  std::optional<Error> error;
+  net::Socket socket;
+  {
+    Result<std::vector<net::SocketAddress>> addresses =
+        co_await as_result(net::resolve(shared_->runtime.pool(), endpoint_));
+    if (!addresses) {
+      error = addresses.error();
+    } else {
+      for (const net::SocketAddress& address : *addresses) {
+        Result<net::Socket> made =
+            co_await as_result(net::connect(address, shared_->options.connect_timeout));
+        if (made) {
+          socket = *std::move(made);
+          error.reset();
+          break;
+        }
+        error = made.error();
+      }
+    }
+  }
+  connecting_ = false;
+  if (shared_->stopped.load()) {
+    wake(Error(Code::kStopped, "the client has been stopped"));
+  } else if (error) {
+    on_failed(*std::move(error));
+  } else {
+    on_connected(std::move(socket));
+  }
+  const std::shared_ptr<ChannelShared> shared = shared_;
+  self.reset();
+  shared->connecting.fetch_sub(1);
+}
+
+void Channel::on_connected(net::Socket socket) {
+  shared_->stats.connects.add();
+  failures_ = 0;
+  last_error_.reset();
+  net::ConnectionOptions options;
+  // Calls are held back by max_unsent; reading never stops for it, or two full ends would wait for
+  // one another.
+  options.high_mark = SIZE_MAX;
+  options.low_mark = shared_->options.max_unsent / 2;
+  const net::SocketAddress peer = socket.peer();
+  auto connection = std::make_shared<net::Connection>(loop_, socket.release(), peer, options,
+                                                      shared_->net_stats);
+  connection_ = connection;
+  connection->begin(std::make_unique<Protocol>(shared_from_this()));
+  beat_sent_ = false;
+  beat_misses_ = 0;
+  if (shared_->options.heartbeat.count() > 0) {
+    beat_->arm(loop_, loop_.now() + shared_->options.heartbeat);
+  }
+  wake(std::nullopt);
+}
+
+void Channel::on_failed(Error error) {
+  shared_->stats.connect_failures.add();
+  const ClientOptions& options = shared_->options;
+  auto pause = options.reconnect_first;
+  for (int i = 0; i < failures_ && pause < options.reconnect_most; ++i) pause *= 2;
+  pause = std::min(pause, options.reconnect_most);
+  if (failures_++ == 0) {
+    shared_->runtime.log(LogLevel::kWarning, "rpc",
+                         fmt::format("{}; trying again with pauses of {} to {} ms", error.message(),
+                                     options.reconnect_first.count(),
+                                     options.reconnect_most.count()));
+  }
+  next_attempt_ = loop_.now() + pause;
+  retry_->arm(loop_, next_attempt_);
+  last_error_ = error;
+  wake(std::move(error));
+}
+
+void Channel::on_lost(const Error& why) {
+  connection_.reset();
+  beat_->disarm();
+  fail_all(Error(Code::kConnectionClosed,
+                 fmt::format("the connection to {} ended before the answer came", address_))
+               .because(why));
+  wake_for_room();
+  if (shared_->stopped.load()) return;
+  shared_->runtime.log(LogLevel::kInfo, "rpc", fmt::format("lost {}: {}", address_, why.message()));
+  // Made anew at once the first time, by whoever calls or by itself shortly.
+  next_attempt_ = loop_.now();
+  retry_->arm(loop_, loop_.now() + shared_->options.reconnect_first);
+}
+
+Task<void> Channel::connected(TimePoint by) {
+  while (!ready()) {
+    if (shared_->stopped.load()) co_await fail(Error(Code::kStopped, "the client has been stopped"));
+    if (!connecting_) {
+      const TimePoint now = Clock::now();
+      if (last_error_ && now < next_attempt_) {
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(next_attempt_ - now).count();
+        co_await fail(Error(Code::kConnectFailed,
+                            fmt::format("{} cannot be reached since {} attempt(s); next one in {} ms",
+                                        address_, failures_, left))
+                          .because(*last_error_));
+      }
+      begin_connecting();
+      if (ready()) break;
+      if (!connecting_ && last_error_) co_await fail(*last_error_);
+    }
+    Waiter waiter(waiters_, loop_, by);
+    co_await waiter.woken();
+    if (waiter.timed_out()) {
+      co_await fail(Error(Code::kTimeout, fmt::format("the deadline came while connecting to {}",
+                                                      address_)));
+    }
+    if (waiter.error()) co_await fail(*waiter.error());
+  }
+}
+
+Task<void> Channel::room(TimePoint by) {
+  Waiter waiter(room_waiters_, loop_, by);
+  co_await waiter.woken();
+  if (waiter.timed_out()) {
+    co_await fail(Error(Code::kTimeout, fmt::format("the deadline came while waiting for room: {}",
+                                                    describe_full())));
+  }
+}
+
+std::string Channel::describe_full() const {
+  return fmt::format("the connection to {} has {} calls in flight (limit {}) and {} unsent bytes "
+                     "(limit {})",
+                     address_, in_flight_, shared_->options.max_in_flight,
+                     connection_ ? connection_->unsent() : 0, shared_->options.max_unsent);
+}
+
+void Channel::insert(PendingCall& call) {
+  if ((in_flight_ + 1) * 2 > slots_.size()) {
+    std::vector<PendingCall*> old(slots_.size() * 2);
+    old.swap(slots_);
+    for (PendingCall* pending : old) {
+      if (pending != nullptr) {
+        slots_[static_cast<std::uint32_t>(pending->id_) & (slots_.size() - 1)] = pending;
+      }
+    }
+  }
+  // Ids rise, so a slot is taken only by a call that is still on its way since a whole round.
+  while (slots_[next_id_ & (slots_.size() - 1)] != nullptr) ++next_id_;
+  call.id_ = static_cast<std::int32_t>(next_id_);
+  slots_[next_id_ & (slots_.size() - 1)] = &call;
+  ++next_id_;
+  ++in_flight_;
+  call.channel_ = this;
+}
+
+void Channel::forget(PendingCall& call) noexcept {
+  slots_[static_cast<std::uint32_t>(call.id_) & (slots_.size() - 1)] = nullptr;
+  call.channel_ = nullptr;
+  --in_flight_;
+  if (!room_waiters_.empty()) wake_for_room();
+}
+
+PendingCall* Channel::take(std::int32_t id) noexcept {
+  PendingCall* call = slots_[static_cast<std::uint32_t>(id) & (slots_.size() - 1)];
+  if (call == nullptr || call->id_ != id) return nullptr;
+  slots_[static_cast<std::uint32_t>(id) & (slots_.size() - 1)] = nullptr;
+  call->channel_ = nullptr;
+  --in_flight_;
+  return call;
+}
+
+Result<void> Channel::send(PendingCall& call) {
+  const PendingCall::Request& request = call.request_;
+  insert(call);
+  std::int32_t timeout = -1;
+  if (!request.oneway) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(request.deadline - Clock::now()).count();
+    timeout = static_cast<std::int32_t>(std::clamp<std::int64_t>(left, 1, INT32_MAX));
+  }
+  Buffer& out = connection_->out();
+  const RequestPrefix& prefix = *request.prefix;
+  OpenFrame frame = begin_request(out, request.oneway ? FrameType::kOneway : FrameType::kRequest,
+                                  request.codec, call.id_, timeout);
+  out.append(prefix.frame);
+  frame.content = frame.begin + 22 + prefix.content_offset;
+  Result<void> written;
+  switch (request.codec) {
+    case Codec::kHessian: {
+      hessian::Writer writer(out, prefix.state);
+      if (request.method == nullptr) {
+        for (const hessian::Value& value : request.values) {
+          if (written = hessian::encode(writer, value); !written) break;
+        }
+        break;
+      }
+      writer.keep_identities();
+      for (std::size_t i = 0; i < request.method->parameters.size(); ++i) {
+        const ParameterInfo& parameter = request.method->parameters[i];
+        written = hessian::encode(writer, *parameter.type, request.arguments[i]);
+        if (!written) {
+          written = written.error().within(fmt::format("argument {} '{}'", i + 1, parameter.name));
+          break;
+        }
+      }
+      break;
+    }
+    case Codec::kProtobuf:
+      written = write_message(out, *request.method->parameters[0].type, request.arguments[0]);
+      break;
+    case Codec::kJson:
+      written = json::write_arguments(out, request.method->parameters, request.arguments);
+      break;
+  }
+  if (written && !finish_frame(out, frame, prefix.class_size, prefix.header_size)) {
+    written = Error(Code::kLimit, "the arguments are longer than a Bolt frame can be (2 GiB)");
+  }
+  if (!written) {
+    out.truncate(frame.begin);
+    forget(call);
+    return written.error().within(fmt::format("{}#{}: writing the request", request.service,
+                                              request.name));
+  }
+  shared_->stats.calls.add();
+  connection_->cork();
+  if (request.oneway) {
+    take(call.id_);
+    call.ended_ = true;
+  } else {
+    call.arm(loop_, request.deadline);
+  }
+  return {};
+}
+
+void Channel::cancel(std::int32_t id) {
+  PendingCall* call = take(id);
+  if (call == nullptr) return;
+  call->end(Error(Code::kCancelled,
+                  fmt::format("{}#{} at {}: cancelled by the caller", call->request_.service,
+                              call->request_.name, address_)));
+  if (!room_waiters_.empty()) wake_for_room();
+  if (call->promise_ != nullptr) settee::detail::resume_now(*call->promise_);
+}
+
+net::Protocol::Taken Channel::on_data(std::span<const std::uint8_t> data) {
+  const std::shared_ptr<Channel> self = shared_from_this();
+  FrameLimits limits;
+  limits.content = shared_->options.max_frame;
+  std::size_t used = 0;
+  std::size_t wanted = 1;
+  while (connection_ != nullptr) {
+    Frame frame;
+    const FrameStep step = read_frame(data.subspan(used), limits, frame);
+    if (step.kind == FrameStep::kMore) {
+      wanted = step.size;
+      break;
+    }
+    if (step.kind == FrameStep::kBad) {
+      const std::string message =
+          fmt::format("from {}: {} (offset {} of the frame); connection closed", address_,
+                      step.rule, step.offset);
+      shared_->runtime.log(LogLevel::kWarning, "rpc", message);
+      run_finished();
+      if (connection_ != nullptr) connection_->close(Error(Code::kProtocol, message));
+      return {used};
+    }
+    used += step.size;
+    if (frame.command == Command::kResponse) {
+      on_response(frame);
+    } else if (frame.type == FrameType::kRequest) {
+      if (frame.command == Command::kHeartbeat) {
+        append_heartbeat_ack(connection_->out(), frame);
+      } else {
+        // Bolt lets servers call their clients; this one offers nothing.
+        OpenFrame open = begin_response(connection_->out(), frame, Codec::kHessian,
+                                        Status::kNoProcessor, false);
+        begin_content(connection_->out(), open);
+        finish_frame(connection_->out(), open, 0, 0);
+      }
+      connection_->cork();
+    }
+  }
+  run_finished();
+  return {used, wanted};
+}
+
+void Channel::on_response(const Frame& frame) {
+  PendingCall* call = take(frame.id);
+  if (call == nullptr) {
+    shared_->stats.late_answers.add();
+    return;
+  }
+  call->read_answer(frame, address_);
+  if (call->promise_ == nullptr) return;
+  call->promise_->next = nullptr;
+  *finished_end_ = call->promise_;
+  finished_end_ = &call->promise_->next;
+}
+
+// Resumes those who have their answer, after all of a read have been decoded: what they do may end the
+// connection that the answers came from.
+void Channel::run_finished() {
+  if (resuming_) return;
+  resuming_ = true;
+  while (finished_ != nullptr) {
+    settee::detail::PromiseBase& promise = *finished_;
+    finished_ = promise.next;
+    if (finished_ == nullptr) finished_end_ = &finished_;
+    settee::detail::resume_now(promise);
+  }
+  resuming_ = false;
+  if (!room_waiters_.empty()) wake_for_room();
+}
+
+void Channel::fail_all(const Error& why) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    PendingCall* call = slots_[i];
+    if (call == nullptr) continue;
+    take(call->id_);
+    call->end(why.within(fmt::format("{}#{}", call->request_.service, call->request_.name)));
+    if (call->promise_ == nullptr) continue;
+    call->promise_->next = nullptr;
+    *finished_end_ = call->promise_;
+    finished_end_ = &call->promise_->next;
+  }
+  run_finished();
+}
+
+void Channel::wake(std::optional<Error> error) {
+  // Those who begin to wait meanwhile wait for the next event.
+  std::size_t count = waiters_.size();
+  while (count-- > 0 && !waiters_.empty()) waiters_.front()->wake(error);
+}
+
+void Channel::wake_for_room() {
+  while (!room_waiters_.empty() && (connection_ == nullptr || !full())) {
+    room_waiters_.front()->wake(std::nullopt);
+  }
+}
+
+void Channel::on_beat() {
+  if (connection_ == nullptr) return;
+  const ClientOptions& options = shared_->options;
+  const TimePoint now = loop_.now();
+  const TimePoint heard = connection_->last_read();
+  if (beat_sent_ && heard >= beat_at_) {
+    beat_sent_ = false;
+    beat_misses_ = 0;
+  }
+  if (beat_sent_ && ++beat_misses_ >= options.heartbeat_misses) {
+    connection_->close(Error(Code::kConnectionClosed,
+                             fmt::format("{} left {} heartbeats unanswered", address_,
+                                         beat_misses_)));
+    return;
+  }
+  if (beat_sent_ || now - heard >= options.heartbeat) {
+    shared_->stats.heartbeats.add();
+    // Not in the table of calls: any byte that comes is answer enough.
+    append_heartbeat(connection_->out(), static_cast<std::int32_t>(next_id_++));
+    connection_->cork();
+    beat_sent_ = true;
+    beat_at_ = now;
+    beat_->arm(loop_, now + options.heartbeat_timeout);
+  } else {
+    beat_->arm(loop_, heard + options.heartbeat);
+  }
+}
+
+void Channel::stop() {
+  const std::shared_ptr<Channel> self = shared_from_this();
+  retry_->disarm();
+  beat_->disarm();
+  const Error stopped(Code::kStopped, "the client has been stopped");
+  fail_all(stopped);
+  wake(stopped);
+  if (connection_ != nullptr) connection_->close(stopped);
+}
+
+}  // namespace settee::inline v0::rpc::bolt

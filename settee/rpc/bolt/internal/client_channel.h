@@ -1,0 +1,175 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Channel: a loop's connection to one address, and the calls that are on their way over it. It
+// connects on demand and again after a loss, with growing pauses.
+
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "settee/base/runtime.h"
+#include "settee/base/stats.h"
+#include "settee/net/connection.h"
+#include "settee/net/listener.h"
+#include "settee/rpc/bolt/frame.h"
+#include "settee/rpc/bolt/internal/sofa_message.h"
+#include "settee/rpc/client.h"
+
+namespace settee::inline v0::rpc::bolt {
+
+class Channel;
+
+struct ClientStats {
+  explicit ClientStats(Stats& stats);
+  Counter& calls;
+  Counter& failures;
+  Counter& timeouts;
+  Counter& overflows;   // refused: the connection's limits
+  Counter& connects;
+  Counter& connect_failures;
+  Counter& heartbeats;
+  Counter& late_answers;  // nobody waits for them any more
+};
+
+/// What all channels of one client share.
+struct ChannelShared {
+  ChannelShared(Runtime& runtime, const ClientOptions& options);
+  Runtime& runtime;
+  ClientOptions options;
+  ClientStats stats;
+  net::ConnectionStats net_stats;
+  std::atomic<bool> stopped{false};
+  std::atomic<std::uint32_t> connecting{0};
+};
+
+/// One call on its way: lives in the frame of the coroutine that makes it.
+class PendingCall final : private Timer {
+ public:
+  struct Request {
+    const RequestPrefix* prefix;
+    Codec codec;
+    const MethodInfo* method;           // for the argument types; null: a generic call
+    std::span<const hessian::Value> values;  // of a generic call
+    void* const* arguments;
+    const TypeInfo* result_type;
+    void* result;
+    bool oneway;
+    TimePoint deadline;
+    std::string_view service;
+    std::string_view name;
+  };
+  explicit PendingCall(const Request& request) noexcept : request_(request) {}
+  ~PendingCall() override;
+
+  class Awaiter : public settee::detail::NativeAwaiter {
+   public:
+    explicit Awaiter(PendingCall& call) noexcept : call_(&call) {}
+    bool await_ready() const noexcept { return call_->ended_; }
+    template <class P>
+    void await_suspend(std::coroutine_handle<P> self) noexcept {
+      call_->promise_ = &self.promise();
+    }
+    void await_resume() const noexcept {}
+
+   private:
+    PendingCall* call_;
+  };
+  Awaiter answer() noexcept { return Awaiter(*this); }
+  const std::optional<Error>& error() const noexcept { return error_; }
+  const Baggage& response_baggage() const noexcept { return baggage_; }
+  std::int32_t id() const noexcept { return id_; }
+
+ private:
+  friend class Channel;
+  void on_timer() override;
+  void read_answer(const Frame& frame, const std::string& address);
+  void end(std::optional<Error> error) noexcept;
+
+  Request request_;
+  Channel* channel_ = nullptr;  // while it is in the channel's table
+  std::int32_t id_ = 0;
+  bool ended_ = false;
+  settee::detail::PromiseBase* promise_ = nullptr;
+  std::optional<Error> error_;
+  Baggage baggage_;
+};
+
+class Channel final : public std::enable_shared_from_this<Channel> {
+ public:
+  Channel(std::shared_ptr<ChannelShared> shared, Loop& loop, net::Endpoint endpoint);
+  ~Channel();
+
+  const std::string& address() const noexcept { return address_; }
+  bool ready() const noexcept { return connection_ != nullptr; }
+  /// No room for another call.
+  bool full() const noexcept {
+    return in_flight_ >= shared_->options.max_in_flight ||
+           connection_->unsent() >= shared_->options.max_unsent;
+  }
+
+  /// Waits until the channel is connected. An Error when it cannot be, or `by` comes first.
+  Task<void> connected(TimePoint by);
+  /// Waits until there is room for a call or the connection has gone; kTimeout if `by` comes first.
+  Task<void> room(TimePoint by);
+  /// Writes the call; its answer comes later. Only when ready(). An Error: nothing has been sent.
+  Result<void> send(PendingCall& call);
+  /// Ends the call as cancelled, if it is still on its way.
+  void cancel(std::int32_t id);
+  void stop();
+  std::string describe_full() const;
+
+ private:
+  friend class PendingCall;
+  class Protocol;
+  class Waiter;
+  class Beat;
+  class Retry;
+
+  settee::detail::Detached connect(std::shared_ptr<Channel> self);
+  void begin_connecting();
+  void on_connected(net::Socket socket);
+  void on_failed(Error error);
+  void on_lost(const Error& why);
+  net::Protocol::Taken on_data(std::span<const std::uint8_t> data);
+  void on_beat();
+  void on_response(const Frame& frame);
+  void forget(PendingCall& call) noexcept;
+  PendingCall* take(std::int32_t id) noexcept;
+  void insert(PendingCall& call);
+  void fail_all(const Error& why);
+  void wake(std::optional<Error> error);
+  void wake_for_room();
+  void run_finished();
+
+  std::shared_ptr<ChannelShared> shared_;
+  Loop& loop_;
+  net::Endpoint endpoint_;
+  std::string address_;
+
+  std::shared_ptr<net::Connection> connection_;
+  bool connecting_ = false;
+  int failures_ = 0;               // in a row
+  TimePoint next_attempt_{};
+  std::optional<Error> last_error_;
+  std::unique_ptr<Retry> retry_;
+  std::unique_ptr<Beat> beat_;
+  bool beat_sent_ = false;
+  TimePoint beat_at_{};
+  int beat_misses_ = 0;
+
+  std::vector<PendingCall*> slots_;  // by id, modulo the size
+  std::size_t in_flight_ = 0;
+  std::uint32_t next_id_ = 1;
+  settee::detail::PromiseBase* finished_ = nullptr;  // to be resumed, in order
+  settee::detail::PromiseBase** finished_end_ = &finished_;
+  bool resuming_ = false;
+  std::deque<Waiter*> waiters_;       // for a connection
+  std::deque<Waiter*> room_waiters_;
+};
+
+}  // namespace settee::inline v0::rpc::bolt

@@ -1,0 +1,60 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// ServerSession: one connection of a Bolt client, on the server.
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "settee/net/connection.h"
+#include "settee/rpc/bolt/frame.h"
+#include "settee/rpc/internal/server_core.h"
+
+namespace settee::inline v0::rpc::bolt {
+
+class ArgumentSource;
+class ServerCall;
+
+class ServerSession final : public net::Protocol, private Timer {
+ public:
+  ServerSession(std::shared_ptr<Server::Core> core, net::Connection& connection);
+  ~ServerSession() override;
+
+  Taken on_data(net::Connection& connection, std::span<const std::uint8_t> data) override;
+  void on_close(net::Connection& connection, const Error& why) override;
+
+ private:
+  friend class ServerCall;
+
+  void on_timer() override;  // idle?
+  void refuse_frame(const FrameStep& step);
+  void handle(const Frame& frame);
+  void handle_request(const Frame& frame);
+  void handle_hessian(const Frame& frame);
+  void handle_plain(const Frame& frame);  // protobuf and JSON
+  void handle_generic(const Frame& frame, ServiceEntry& service, hessian::Reader& reader);
+  ServiceEntry* find_service(std::string_view name);
+  void begin(const Frame& frame, MethodEntry& method, ArgumentSource& source,
+             Baggage baggage);
+
+  // Answers that need no handler.
+  void answer_failure(const Frame& frame, std::string_view message);
+  void answer_status(const Frame& frame, Status status, std::string_view message);
+
+  const std::string& peer_text();
+
+  std::shared_ptr<Server::Core> core_;
+  net::Connection& connection_;
+  std::shared_ptr<const ServiceTable> table_;
+  std::uint64_t table_version_ = 0;
+  ServiceEntry* last_service_ = nullptr;
+  MethodEntry* last_method_ = nullptr;
+  ServerCall* calls_ = nullptr;  // in flight
+  std::size_t in_flight_ = 0;
+  bool held_back_ = false;       // not read, as too much is in flight
+  std::string peer_text_;
+};
+
+}  // namespace settee::inline v0::rpc::bolt

@@ -1,0 +1,42 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/rpc/call.h"
+
+#include "settee/rpc/internal/server_core.h"
+
+namespace settee::inline v0::rpc {
+
+const ContextKey<Baggage> kRequestBaggage{"rpc.request_baggage"};
+const ContextKey<std::shared_ptr<Baggage>> kResponseBaggage{"rpc.response_baggage"};
+const char kServerCall = 0;
+
+namespace {
+
+const ServerCallItem* current_item() noexcept {
+  return static_cast<const ServerCallItem*>(context().item(&kServerCall));
+}
+
+}  // namespace
+
+const Call* current_call() noexcept {
+  const ServerCallItem* item = current_item();
+  return item == nullptr ? nullptr : item->call.load(std::memory_order_acquire);
+}
+
+void respond_baggage(std::string_view key, std::string_view value) {
+  const ServerCallItem* item = current_item();
+  if (item == nullptr || item->call.load(std::memory_order_acquire) == nullptr) {
+    throw Error(Code::kMisuse, "respond_baggage(): no call is being served here");
+  }
+  item->response.insert_or_assign(std::string(key), std::string(value));
+}
+
+Filter::~Filter() = default;
+
+Task<void> Next::operator()() const {
+  if (at_ == chain_->size()) return terminal_->proceed();
+  return (*chain_)[at_]->apply(*call_, Next(*chain_, at_ + 1, *call_, *terminal_));
+}
+
+}  // namespace settee::inline v0::rpc

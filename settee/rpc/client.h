@@ -1,0 +1,149 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Client: calls described services. A Reference is an object of the described class whose methods go
+// over the wire; see settee/base/task.h for the ways of calling.
+//
+//   Client client{runtime};
+//   auto quotes = client.refer<Quotes>("bolt://127.0.0.1:12200");
+//   Quote q = co_await quotes->latest("ACME");
+//   Quote r = co_await quotes.with(CallOptions().timeout(50ms))->latest("ACME");
+//
+// A loop has one connection to an address, made by the first call and shared by all references; a
+// call made on a loop's thread stays on it. When a connection breaks, its calls end with an Error
+// (kConnectionClosed), and it is made anew with growing pauses.
+//
+// Threads: Client, Reference and GenericReference may be used from any thread.
+
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "settee/base/runtime.h"
+#include "settee/base/service.h"
+#include "settee/hessian/dialect.h"
+#include "settee/hessian/value.h"
+#include "settee/rpc/call.h"
+
+namespace settee::inline v0::rpc {
+
+/// How arguments and results are written.
+enum class Serialization : std::uint8_t {
+  kHessian,   ///< Codec 1, the default. Messages of protobuf go by codec 11 all the same.
+  kJson,      ///< Codec 12.
+};
+
+struct ClientOptions {
+  std::string app_name = {};
+  std::chrono::milliseconds timeout{3'000};          ///< Of a call, unless its Context ends earlier.
+  std::chrono::milliseconds connect_timeout{1'000};
+  std::chrono::milliseconds reconnect_first{100};    ///< Pause after a failed attempt; then doubled,
+  std::chrono::milliseconds reconnect_most{10'000};  ///< up to this.
+  std::chrono::milliseconds heartbeat{15'000};       ///< After so long without a byte in. 0: never.
+  std::chrono::milliseconds heartbeat_timeout{3'000};
+  int heartbeat_misses = 3;                          ///< Then the connection is closed.
+  std::size_t max_in_flight = 8'192;                 ///< Calls on one connection; more wait.
+  std::size_t max_unsent = 4 * 1024 * 1024;          ///< Bytes the peer does not take; calls wait.
+  std::uint32_t max_frame = 64 * 1024 * 1024;        ///< Content bytes of one response.
+  Serialization serialization = Serialization::kHessian;
+  hessian::Dialect dialect = hessian::Dialect::kSofa3;
+};
+
+struct ReferOptions {
+  std::string version = "1.0";
+  std::string unique_id = {};
+  std::string target_app = {};                         ///< The provider's application, if it is known.
+  std::optional<std::chrono::milliseconds> timeout = {};
+  std::optional<Serialization> serialization = {};
+};
+
+/// What one call does differently.
+class CallOptions {
+ public:
+  CallOptions() noexcept = default;
+  CallOptions& timeout(std::chrono::milliseconds timeout) noexcept {
+    timeout_ = timeout;
+    return *this;
+  }
+  std::optional<std::chrono::milliseconds> timeout() const noexcept { return timeout_; }
+
+ private:
+  std::optional<std::chrono::milliseconds> timeout_;
+};
+
+class ReferenceCore;
+
+namespace detail {
+SETTEE_API Invoker* make_invoker(const std::shared_ptr<ReferenceCore>& core, CallOptions options);
+}
+
+template <class Service>
+class Reference {
+ public:
+  Service* operator->() const noexcept { return proxy_.get(); }
+  Service& operator*() const noexcept { return *proxy_; }
+  /// The same with other options.
+  Reference with(CallOptions options) const { return Reference(core_, options); }
+
+ private:
+  friend class Client;
+  explicit Reference(std::shared_ptr<ReferenceCore> core, CallOptions options = {})
+      : core_(std::move(core)),
+        proxy_(make_proxy<Service>(detail::make_invoker(core_, options))) {}
+  std::shared_ptr<ReferenceCore> core_;
+  std::shared_ptr<Service> proxy_;
+};
+
+/// Calls by name, without a description (Java's GenericService).
+class SETTEE_API GenericReference {
+ public:
+  /// `types` are Java signatures ("int", "java.lang.String", "[I"), one for each argument; if empty they
+  /// are taken from the values.
+  Task<hessian::Value> call(std::string method, std::vector<std::string> types,
+                            std::vector<hessian::Value> arguments) const;
+  GenericReference with(CallOptions options) const;
+
+ private:
+  friend class Client;
+  GenericReference(std::shared_ptr<ReferenceCore> core, CallOptions options)
+      : core_(std::move(core)), options_(options) {}
+  std::shared_ptr<ReferenceCore> core_;
+  CallOptions options_;
+};
+
+class SETTEE_API Client {
+ public:
+  explicit Client(Runtime& runtime, ClientOptions options = {});
+  /// stop()
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  /// A reference to the service at `url`: bolt://host:port, with optional ?timeout=ms&uniqueId=&version=
+  /// &serialization=hessian2|json. Does not connect yet. Throws an Error (kInvalidArgument) for a bad url.
+  template <class Service>
+  Reference<Service> refer(std::string_view url, ReferOptions options = {}) {
+    return Reference<Service>(make_core(url, &service_of<Service>(), {}, std::move(options)));
+  }
+  /// The same for the interface named in the url: bolt://host:port/interface[:version[:uniqueId]].
+  GenericReference refer_generic(std::string_view url, ReferOptions options = {});
+
+  void add_filter(std::shared_ptr<Filter> filter);
+  /// Ends all calls with an Error (kStopped) and closes the connections. Not on a loop's thread.
+  void stop();
+
+  class Core;
+
+ private:
+  std::shared_ptr<ReferenceCore> make_core(std::string_view url, const ServiceInfo* service,
+                                           std::string interface_name, ReferOptions options);
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace settee::inline v0::rpc

@@ -1,0 +1,95 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a Server is made of, for the protocols that serve its calls.
+
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <unordered_set>
+#include <vector>
+
+#include "settee/base/stats.h"
+#include "settee/net/connection.h"
+#include "settee/net/listener.h"
+#include "settee/rpc/bolt/internal/sofa_message.h"
+#include "settee/rpc/internal/service_table.h"
+#include "settee/rpc/server.h"
+
+namespace settee::inline v0::rpc {
+
+/// Under this key a handler's Context holds its ServerCallItem.
+extern const char kServerCall;
+
+struct ServerCallItem final : ContextItem {
+  std::atomic<const Call*> call{nullptr};  // null when the call has ended
+  mutable Baggage response;
+};
+
+struct ServerStats {
+  explicit ServerStats(Stats& stats);
+  Counter& calls;
+  Counter& failures;     // ended with an Error of any kind
+  Counter& expired;      // the caller's time had passed: not begun, or not answered
+  Counter& refused;      // the pool was full
+  Counter& bad_frames;   // broke a rule: connection closed
+  Counter& connections_refused;
+  UpDownCounter& in_flight;
+};
+
+class Server::Core : public std::enable_shared_from_this<Server::Core> {
+ public:
+  Core(Runtime& runtime, ServerOptions options);
+
+  Runtime& runtime;
+  const ServerOptions options;
+  ServerStats stats;
+  const net::ConnectionStats net_stats;
+  const bolt::ResponseFormat sofa3{hessian::Dialect::kSofa3};
+  const bolt::ResponseFormat hessian2{hessian::Dialect::kHessian2};
+  hessian::Limits hessian_limits;
+  Next::Chain filters;
+  std::atomic<bool> draining{false};
+
+  const bolt::ResponseFormat& format(hessian::Dialect dialect) const {
+    return dialect == hessian::Dialect::kSofa3 ? sofa3 : hessian2;
+  }
+
+  // Grows with each change of the table; who has cached one compares.
+  std::atomic<std::uint64_t> table_version{1};
+  std::shared_ptr<const ServiceTable> table() const;
+
+  void provide(const ServiceInfo& service, std::shared_ptr<void> owner, void* object,
+               ProvideOptions options);
+  bool withdraw(std::string_view name);
+  void start();
+  void stop();
+  /// One line about a peer that broke a rule; a flood of them is summed up.
+  void log_bad_peer(const std::string& message);
+
+  std::unique_ptr<net::Listener> listener;
+
+ private:
+  struct PerLoop {
+    Loop* loop;
+    std::unordered_set<std::shared_ptr<net::Connection>> connections;
+  };
+  void accept(Loop& loop, net::Socket socket);
+  PerLoop& of(Loop& loop);
+
+ public:
+  void forget(net::Connection& connection);
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const ServiceTable> table_ = std::make_shared<ServiceTable>();
+  std::vector<PerLoop> loops_;
+  std::atomic<std::size_t> connections_{0};
+  enum class State { kNew, kStarted, kStopped } state_ = State::kNew;
+  TimePoint log_second_{};
+  int log_count_ = 0;
+};
+
+}  // namespace settee::inline v0::rpc

@@ -1,0 +1,91 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The services of a server. A table is constant; offering or taking back a service makes a new one.
+// Whoever holds an old table may still find a withdrawn service in it, and enter() then fails.
+
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "settee/base/service.h"
+
+namespace settee::inline v0::rpc {
+
+struct ServiceEntry;
+
+struct MethodEntry {
+  ServiceEntry* service;
+  const MethodInfo* info;  // the description's; not to be touched without enter()
+  std::string name;
+  std::vector<std::string> signatures;
+};
+
+struct ServiceEntry {
+  std::string unique_name;
+  std::string_view interface_name() const {
+    return std::string_view(unique_name).substr(0, unique_name.find(':'));
+  }
+  std::shared_ptr<void> owner;
+  void* object = nullptr;
+  std::shared_ptr<ThreadPool> pool;
+  std::vector<MethodEntry> methods;
+
+  /// Begins a call; false if the service has been withdrawn.
+  bool enter() noexcept {
+    running_.fetch_add(1, std::memory_order_seq_cst);
+    if (!withdrawn_.load(std::memory_order_seq_cst)) return true;
+    leave();
+    return false;
+  }
+  void leave() noexcept {
+    if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1 &&
+        withdrawn_.load(std::memory_order_seq_cst)) {
+      running_.notify_all();
+    }
+  }
+  /// No call begins any more.
+  void withdraw() noexcept { withdrawn_.store(true, std::memory_order_seq_cst); }
+  std::uint32_t running() const noexcept { return running_.load(std::memory_order_acquire); }
+  void wait_until_quiet() const noexcept {
+    for (std::uint32_t now = running(); now != 0; now = running()) running_.wait(now);
+  }
+
+ private:
+  std::atomic<std::uint32_t> running_{0};
+  std::atomic<bool> withdrawn_{false};
+};
+
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const noexcept {
+    return std::hash<std::string_view>()(text);
+  }
+};
+
+struct ServiceTable {
+  std::unordered_map<std::string, std::shared_ptr<ServiceEntry>, TextHash, std::equal_to<>> services;
+
+  ServiceEntry* find(std::string_view unique_name) const {
+    const auto found = services.find(unique_name);
+    return found == services.end() ? nullptr : found->second.get();
+  }
+};
+
+/// True if `method` has exactly this name and these parameter types.
+bool matches(const MethodEntry& method, std::string_view name,
+             std::span<const std::string_view> signatures) noexcept;
+/// The method of that signature; else, since Node and generic callers guess their signatures, the one
+/// of that name and number of parameters whose types are nearest. Null: none, or two are as near.
+MethodEntry* find_method(ServiceEntry& service, std::string_view name,
+                         std::span<const std::string_view> signatures) noexcept;
+/// For codecs that carry no types: the only method of that name, else null.
+MethodEntry* find_method(ServiceEntry& service, std::string_view name) noexcept;
+
+}  // namespace settee::inline v0::rpc

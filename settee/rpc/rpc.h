@@ -1,0 +1,10 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// SOFARPC: all of the component rpc.
+
+#pragma once
+
+#include "settee/rpc/call.h"
+#include "settee/rpc/client.h"
+#include "settee/rpc/server.h"

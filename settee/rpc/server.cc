@@ -1,0 +1,263 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/rpc/server.h"
+
+#include <fmt/format.h>
+
+#include <thread>
+
+#include "settee/rpc/bolt/internal/server_session.h"
+#include "settee/rpc/internal/server_core.h"
+
+namespace settee::inline v0::rpc {
+
+std::string unique_name(std::string_view interface_name, std::string_view version,
+                        std::string_view unique_id) {
+  std::string name = fmt::format("{}:{}", interface_name, version);
+  if (!unique_id.empty()) name += fmt::format(":{}", unique_id);
+  return name;
+}
+
+ServerStats::ServerStats(Stats& stats)
+    : calls(stats.counter("settee.rpc.server.calls", "1", "Calls begun")),
+      failures(stats.counter("settee.rpc.server.failures", "1", "Calls that ended with an error")),
+      expired(stats.counter("settee.rpc.server.expired", "1",
+                            "Calls not begun or not answered, as the caller's time had passed")),
+      refused(stats.counter("settee.rpc.server.refused", "1", "Calls refused: the pool was full")),
+      bad_frames(stats.counter("settee.rpc.server.bad_frames", "1",
+                               "Connections closed as the peer broke a rule")),
+      connections_refused(stats.counter("settee.rpc.server.connections_refused", "1",
+                                        "Connections over max_connections")),
+      in_flight(stats.up_down_counter("settee.rpc.server.in_flight", "1", "Calls that run")) {}
+
+Server::Core::Core(Runtime& r, ServerOptions o)
+    : runtime(r),
+      options(std::move(o)),
+      stats(r.stats()),
+      net_stats(net::ConnectionStats::of(r.stats(), "server")) {
+  hessian_limits.depth = options.hessian_depth;
+  hessian_limits.nodes = options.hessian_nodes;
+  runtime.on_each_loop([this](Loop& loop) {
+    const std::lock_guard lock(mutex_);
+    loops_.push_back({&loop, {}});
+  });
+}
+
+std::shared_ptr<const ServiceTable> Server::Core::table() const {
+  const std::lock_guard lock(mutex_);
+  return table_;
+}
+
+void Server::Core::provide(const ServiceInfo& service, std::shared_ptr<void> owner, void* object,
+                           ProvideOptions provide_options) {
+  if (object == nullptr) {
+    throw Error(Code::kInvalidArgument,
+                fmt::format("provide {}: the object is null", service.interface_name));
+  }
+  auto entry = std::make_shared<ServiceEntry>();
+  entry->unique_name = unique_name(service.interface_name, provide_options.version,
+                                   provide_options.unique_id);
+  entry->owner = std::move(owner);
+  entry->object = object;
+  entry->pool = std::move(provide_options.pool);
+  for (const MethodInfo& method : service.methods) {
+    MethodEntry& made = entry->methods.emplace_back();
+    made.service = entry.get();
+    made.info = &method;
+    made.name = method.wire_name;
+    for (const ParameterInfo& parameter : method.parameters) {
+      made.signatures.push_back(java_name(*parameter.type));
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  auto next = std::make_shared<ServiceTable>(*table_);
+  if (!next->services.emplace(entry->unique_name, entry).second) {
+    throw Error(Code::kMisuse, fmt::format("provide {}: this server offers it already; a second one "
+                                           "needs another version or unique_id",
+                                           entry->unique_name));
+  }
+  table_ = std::move(next);
+  table_version.fetch_add(1, std::memory_order_release);
+}
+
+bool Server::Core::withdraw(std::string_view name) {
+  std::shared_ptr<ServiceEntry> entry;
+  {
+    const std::lock_guard lock(mutex_);
+    auto next = std::make_shared<ServiceTable>(*table_);
+    const auto found = next->services.find(name);
+    if (found == next->services.end()) return false;
+    entry = found->second;
+    next->services.erase(found);
+    table_ = std::move(next);
+    table_version.fetch_add(1, std::memory_order_release);
+  }
+  entry->withdraw();
+  entry->wait_until_quiet();
+  entry->owner.reset();
+  entry->object = nullptr;
+  return true;
+}
+
+void Server::Core::start() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ == State::kStarted) throw Error(Code::kMisuse, "Server::start(): already started");
+    if (state_ == State::kStopped) {
+      throw Error(Code::kMisuse, "Server::start(): it has been stopped; make a new one");
+    }
+  }
+  net::ListenerOptions listen;
+  if (options.host.starts_with("unix:")) {
+    Result<net::Endpoint> endpoint = net::Endpoint::parse(options.host);
+    listen.endpoint = endpoint.value();
+  } else {
+    listen.endpoint.host = options.host;
+    listen.endpoint.port = options.port;
+  }
+  auto made = std::make_unique<net::Listener>(
+      runtime, listen, [weak = weak_from_this()](Loop& loop, net::Socket socket) {
+        if (const auto self = weak.lock()) self->accept(loop, std::move(socket));
+      });
+  const std::lock_guard lock(mutex_);
+  listener = std::move(made);
+  state_ = State::kStarted;
+}
+
+Server::Core::PerLoop& Server::Core::of(Loop& loop) {
+  for (PerLoop& per_loop : loops_) {
+    if (per_loop.loop == &loop) return per_loop;
+  }
+  return loops_.front();
+}
+
+void Server::Core::accept(Loop& loop, net::Socket socket) {
+  if (connections_.fetch_add(1, std::memory_order_relaxed) >= options.max_connections) {
+    connections_.fetch_sub(1, std::memory_order_relaxed);
+    stats.connections_refused.add();
+    log_bad_peer(fmt::format("connection of {} refused: max_connections is {}",
+                             socket.peer().to_string(), options.max_connections));
+    return;
+  }
+  net::ConnectionOptions connection_options;
+  connection_options.high_mark = options.max_unsent;
+  connection_options.low_mark = options.max_unsent / 4;
+  const net::SocketAddress peer = socket.peer();
+  auto connection = std::make_shared<net::Connection>(loop, socket.release(), peer,
+                                                      connection_options, net_stats);
+  of(loop).connections.insert(connection);
+  connection->begin(std::make_unique<bolt::ServerSession>(shared_from_this(), *connection));
+}
+
+void Server::Core::forget(net::Connection& connection) {
+  auto& set = of(connection.loop()).connections;
+  const auto found = set.find(connection.shared_from_this());
+  if (found == set.end()) return;
+  set.erase(found);
+  connections_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Server::Core::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ == State::kStopped) return;
+    const bool running = state_ == State::kStarted;
+    state_ = State::kStopped;
+    if (!running) return;
+  }
+  for (const PerLoop& per_loop : loops_) {
+    if (per_loop.loop->in_loop() && runtime.loop_count() != 0) {
+      throw Error(Code::kMisuse, "Server::stop() on a loop's thread would wait for itself");
+    }
+  }
+  listener->stop();
+  draining.store(true, std::memory_order_release);
+  // What runs is answered; what comes now is told to go elsewhere.
+  const TimePoint by = Clock::now() + options.drain;
+  const std::shared_ptr<const ServiceTable> services = table();
+  const auto busy = [&] {
+    std::size_t running = 0;
+    for (const auto& [name, entry] : services->services) running += entry->running();
+    return running;
+  };
+  while (busy() > 0 && Clock::now() < by) {
+    if (runtime.loop_count() == 0) {
+      runtime.foreign_loop().turn(std::chrono::milliseconds(5));
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+  if (const std::size_t left = busy(); left > 0) {
+    runtime.log(LogLevel::kWarning, "rpc",
+                fmt::format("server {}: stopped with {} call(s) still running after {} ms of drain",
+                            listener->address().to_string(), left, options.drain.count()));
+  }
+  runtime.on_each_loop([&](Loop& loop) {
+    PerLoop& per_loop = of(loop);
+    const std::vector<std::shared_ptr<net::Connection>> all(per_loop.connections.begin(),
+                                                            per_loop.connections.end());
+    for (const auto& connection : all) {
+      connection->close_when_sent(Error(Code::kStopped, "the server has been stopped"),
+                                  per_loop.loop->now() + std::chrono::seconds(1));
+    }
+  });
+  // Answers that a slow peer has not taken yet have their second.
+  const TimePoint sent_by = Clock::now() + std::chrono::milliseconds(1500);
+  while (connections_.load(std::memory_order_acquire) > 0 && Clock::now() < sent_by) {
+    if (runtime.loop_count() == 0) {
+      runtime.foreign_loop().turn(std::chrono::milliseconds(5));
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+}
+
+void Server::Core::log_bad_peer(const std::string& message) {
+  int suppressed = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const TimePoint now = Clock::now();
+    if (now - log_second_ > std::chrono::seconds(1)) {
+      suppressed = std::max(0, log_count_ - 20);
+      log_second_ = now;
+      log_count_ = 0;
+    }
+    if (++log_count_ > 20) return;
+  }
+  if (suppressed > 0) {
+    runtime.log(LogLevel::kWarning, "rpc", fmt::format("{} more such lines left out", suppressed));
+  }
+  runtime.log(LogLevel::kWarning, "rpc", message);
+}
+
+Server::Server(Runtime& runtime, ServerOptions options)
+    : core_(std::make_shared<Core>(runtime, std::move(options))) {}
+
+Server::~Server() { core_->stop(); }
+
+void Server::provide_erased(const ServiceInfo& service, std::shared_ptr<void> owner, void* object,
+                            ProvideOptions options) {
+  core_->provide(service, std::move(owner), object, std::move(options));
+}
+
+bool Server::withdraw(std::string_view unique_name) { return core_->withdraw(unique_name); }
+
+void Server::add_filter(std::shared_ptr<Filter> filter) {
+  core_->filters.push_back(std::move(filter));
+}
+
+void Server::start() { core_->start(); }
+void Server::stop() { core_->stop(); }
+
+std::uint16_t Server::port() const noexcept {
+  return core_->listener ? core_->listener->address().port() : 0;
+}
+
+std::string Server::address() const {
+  return core_->listener ? core_->listener->address().to_string() : std::string();
+}
+
+const ServerOptions& Server::options() const noexcept { return core_->options; }
+
+}  // namespace settee::inline v0::rpc
