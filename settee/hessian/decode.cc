@@ -128,43 +128,47 @@ class Decoder {
   }
 
  private:
+  // Stops a container; the reader knows what went wrong.
+  __attribute__((noinline, cold)) static Result<void> stop() { return Error(Code::kDecode, ""); }
+
   // Fill the elements of sets and maps.
-  class Filler : public ElementFiller {
+  class Filler final : public ElementFiller {
    public:
     Filler(Decoder& decoder, const TypeInfo* key, const TypeInfo& value)
         : decoder_(decoder), key_(key), value_(value) {}
     Result<void> fill_key(void* key) override {
-      return answer(decoder_.key(*key_, key));
-    }
-    Result<void> fill_value(void* value) override {
-      return answer(decoder_.decode(value_, value));
-    }
-
-   protected:
-    // The reader knows what went wrong; this only stops the container.
-    static Result<void> answer(bool ok) {
-      if (ok) [[likely]] return {};
+      if (decoder_.decode(*key_, key)) [[likely]] return {};
       return stop();
     }
-    __attribute__((noinline, cold)) static Result<void> stop() { return Error(Code::kDecode, ""); }
+    Result<void> fill_value(void* value) override {
+      if (decoder_.decode(value_, value)) [[likely]] return {};
+      return stop();
+    }
 
+   private:
     Decoder& decoder_;
     const TypeInfo* key_;
     const TypeInfo& value_;
   };
 
   // Makes map entries of an object's fields.
-  class FieldFiller final : public Filler {
+  class FieldFiller final : public ElementFiller {
    public:
     FieldFiller(Decoder& decoder, const TypeInfo& value, std::string_view name)
-        : Filler(decoder, nullptr, value), name_(name) {}
+        : decoder_(decoder), value_(value), name_(name) {}
     Result<void> fill_key(void* key) override {
       if (!decoder_.r_.charge_bytes(name_.size())) return stop();
       static_cast<std::string*>(key)->assign(name_);
       return {};
     }
+    Result<void> fill_value(void* value) override {
+      if (decoder_.decode(value_, value)) [[likely]] return {};
+      return stop();
+    }
 
    private:
+    Decoder& decoder_;
+    const TypeInfo& value_;
     std::string_view name_;
   };
 
@@ -651,9 +655,6 @@ class Decoder {
     }
     return r_.ok();
   }
-
-  // A null key of a map with text keys is the empty text, as other null texts are.
-  bool key(const TypeInfo& type, void* out) { return decode(type, out); }
 
   bool map(const TypeInfo& type, void* out) {
     Container map;
