@@ -14,7 +14,8 @@ namespace settee::inline v0::detail {
 #if defined(SETTEE_SANITIZE)
 
 void* pool_allocate(std::size_t size) { return ::operator new(size); }
-void pool_free(void* memory, std::size_t size) noexcept { ::operator delete(memory, size); }
+// clang declares no sized operator delete unless asked to.
+void pool_free(void* memory, std::size_t) noexcept { ::operator delete(memory); }
 
 #else
 
