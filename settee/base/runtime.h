@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -136,8 +137,7 @@ class SETTEE_API ResumeOnPool : public NativeAwaiter, public Job {
 class SETTEE_API Sleep : public NativeAwaiter {
  public:
   explicit Sleep(TimePoint when) noexcept : when_(when) {}
-  Sleep(const Sleep&) = delete;
-  Sleep& operator=(const Sleep&) = delete;
+  Sleep(Sleep&& other) noexcept : when_(other.when_) {}
   ~Sleep();
   bool await_ready() const noexcept { return false; }
   template <class P>

@@ -23,6 +23,7 @@ constexpr int kGather = 64;
 }  // namespace
 
 Protocol::~Protocol() = default;
+void Protocol::on_begin(Connection&) {}
 void Protocol::on_drained(Connection&) {}
 
 ConnectionStats ConnectionStats::of(Stats& stats, std::string_view role) {
@@ -60,6 +61,7 @@ void Connection::begin(std::unique_ptr<Protocol> protocol) {
   stats_.open.add();
   // Both directions once and for all: edges come only when there is news.
   loop_.watch(fd_, EPOLLIN | EPOLLOUT | EPOLLRDHUP, *this);
+  protocol_->on_begin(*this);
 }
 
 void Connection::switch_protocol(std::unique_ptr<Protocol> protocol) noexcept {
@@ -171,6 +173,7 @@ std::size_t Connection::deliver(std::span<const std::uint8_t> data) {
     if (replaced_) {
       replaced_.reset();
       wanted_ = 1;
+      protocol_->on_begin(*this);
       continue;
     }
     if (!may_read() || wanted_ > data.size() - used) break;

@@ -37,6 +37,8 @@ class SETTEE_API Protocol {
     std::size_t consumed;   ///< These are done with; the rest is given again with more behind it.
     std::size_t wanted = 1;  ///< on_data() has no use for fewer bytes than this.
   };
+  /// The connection has been given this protocol; on_data() comes next.
+  virtual void on_begin(Connection& connection);
   /// `data` is all that has been received and not consumed. It is valid during the call only.
   virtual Taken on_data(Connection& connection, std::span<const std::uint8_t> data) = 0;
   /// The connection has ended; called once. `why` says how.

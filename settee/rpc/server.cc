@@ -7,7 +7,6 @@
 
 #include <thread>
 
-#include "settee/rpc/bolt/internal/server_session.h"
 #include "settee/rpc/internal/server_core.h"
 
 namespace settee::inline v0::rpc {
@@ -31,13 +30,57 @@ ServerStats::ServerStats(Stats& stats)
                                         "Connections over max_connections")),
       in_flight(stats.up_down_counter("settee.rpc.server.in_flight", "1", "Calls that run")) {}
 
+namespace {
+
+// Waits for a connection's first byte, which tells what it speaks. Idle peers that never say
+// anything are closed like idle peers.
+class Detector final : public net::Protocol, private Timer {
+ public:
+  explicit Detector(std::shared_ptr<Server::Core> core) : core_(std::move(core)) {}
+
+  void on_begin(net::Connection& connection) override {
+    connection_ = &connection;
+    if (core_->options.idle_close.count() > 0) {
+      arm(connection.loop(), connection.loop().now() + core_->options.idle_close);
+    }
+  }
+  Taken on_data(net::Connection& connection, std::span<const std::uint8_t> data) override {
+    for (const auto& binding : core_->bindings) {
+      if (!binding->speaks(data[0])) continue;
+      disarm();
+      connection.switch_protocol(binding->serve(core_, connection));
+      return {0};
+    }
+    core_->stats.bad_frames.add();
+    const std::string message =
+        fmt::format("from {}: first byte 0x{:02x} is of no protocol that is spoken here (offset 0); "
+                    "connection closed",
+                    connection.peer().to_string(), data[0]);
+    core_->log_bad_peer(message);
+    connection.close(Error(Code::kProtocol, message));
+    return {0};
+  }
+  void on_close(net::Connection& connection, const Error&) override {
+    disarm();
+    core_->forget(connection);
+  }
+
+ private:
+  void on_timer() override {
+    connection_->close(Error(Code::kConnectionClosed, "the peer said nothing"));
+  }
+  std::shared_ptr<Server::Core> core_;
+  net::Connection* connection_ = nullptr;
+};
+
+}  // namespace
+
 Server::Core::Core(Runtime& r, ServerOptions o)
     : runtime(r),
       options(std::move(o)),
       stats(r.stats()),
       net_stats(net::ConnectionStats::of(r.stats(), "server")) {
-  hessian_limits.depth = options.hessian_depth;
-  hessian_limits.nodes = options.hessian_nodes;
+  bindings.push_back(make_bolt_binding(options));
   runtime.on_each_loop([this](Loop& loop) {
     const std::lock_guard lock(mutex_);
     loops_.push_back({&loop, {}});
@@ -147,7 +190,7 @@ void Server::Core::accept(Loop& loop, net::Socket socket) {
   auto connection = std::make_shared<net::Connection>(loop, socket.release(), peer,
                                                       connection_options, net_stats);
   of(loop).connections.insert(connection);
-  connection->begin(std::make_unique<bolt::ServerSession>(shared_from_this(), *connection));
+  connection->begin(std::make_unique<Detector>(shared_from_this()));
 }
 
 void Server::Core::forget(net::Connection& connection) {

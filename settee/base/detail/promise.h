@@ -111,7 +111,8 @@ class ForeignAwaiter {
   Awaiter awaiter_;
 };
 
-/// Marks Settee's own awaiters: they resume the promise through schedule() or a loop.
+/// Marks Settee's own awaiters: they resume the promise through schedule() or a loop. They are moved
+/// once before they are used.
 struct NativeAwaiter {};
 
 struct ThisPromise : NativeAwaiter {
@@ -164,8 +165,9 @@ struct CoroutineBase : PromiseBase {
 
   template <class A>
     requires std::is_base_of_v<NativeAwaiter, std::remove_cvref_t<A>>
-  A&& await_transform(A&& awaiter) noexcept {
-    return static_cast<A&&>(awaiter);
+  std::remove_cvref_t<A> await_transform(A&& awaiter) {
+    // By value, as g++ 12 would copy it from a reference anyway.
+    return std::forward<A>(awaiter);
   }
   template <class A>
   auto await_transform(A&& awaitable) {

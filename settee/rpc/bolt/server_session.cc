@@ -33,6 +33,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
              ArgumentSource& source)
       : session_(&session),
         core_(*session.core_),
+        format_(*session.format_),
         loop_(session.connection_.loop()),
         method_(method),
         source_(&source),
@@ -203,7 +204,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
     const Baggage* baggage = item_->response.empty() ? nullptr : &item_->response;
     switch (codec_) {
       case Codec::kHessian:
-        return core_.format(dialect_).write_success(out, type, result, baggage);
+        return format_.of(dialect_).write_success(out, type, result, baggage);
       case Codec::kProtobuf: return write_message(out, type, result);
       case Codec::kJson:
         if (type.kind == Kind::kVoid) {
@@ -224,7 +225,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
     const std::size_t header_size = out.size() - header;
     begin_content(out, frame);
     if (codec_ == Codec::kHessian) {
-      core_.format(dialect_).write_exception(
+      format_.of(dialect_).write_exception(
           out, error, item_->response.empty() ? nullptr : &item_->response);
     } else {
       // Protobuf has the text, JSON a JSON string of it.
@@ -258,6 +259,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
  private:
   ServerSession* session_;  // null when the connection has gone
   Server::Core& core_;
+  const ServerFormat& format_;
   Loop& loop_;
   MethodEntry& method_;
   ArgumentSource* source_;  // null when the arguments have been read
@@ -278,8 +280,10 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
   ServerCall** link_ = nullptr;
 };
 
-ServerSession::ServerSession(std::shared_ptr<Server::Core> core, net::Connection& connection)
-    : core_(std::move(core)), connection_(connection) {
+ServerSession::ServerSession(std::shared_ptr<Server::Core> core,
+                             std::shared_ptr<const ServerFormat> format,
+                             net::Connection& connection)
+    : core_(std::move(core)), format_(std::move(format)), connection_(connection) {
   if (core_->options.idle_close.count() > 0) {
     arm(connection.loop(), connection.loop().now() + core_->options.idle_close);
   }
@@ -378,7 +382,7 @@ void ServerSession::answer_failure(const Frame& frame, std::string_view message)
   append_header_pair(out, kResponseErrorKey, "true");
   const std::size_t header_size = out.size() - header;
   begin_content(out, open);
-  core_->format(dialect_of(frame.content)).write_failure(out, message);
+  format_->of(dialect_of(frame.content)).write_failure(out, message);
   finish_frame(out, open, static_cast<std::uint16_t>(kResponseClass.size()),
                static_cast<std::uint16_t>(header_size));
   connection_.cork();
@@ -439,7 +443,7 @@ std::string method_missing(std::string_view method, std::string_view service) {
 }  // namespace
 
 void ServerSession::handle_hessian(const Frame& frame) {
-  HessianArguments source(frame.content, dialect_of(frame.content), core_->hessian_limits);
+  HessianArguments source(frame.content, dialect_of(frame.content), format_->limits);
   RequestHead head;
   if (!read_request_head(source.reader(), head)) {
     core_->stats.failures.add();
@@ -542,7 +546,8 @@ void ServerSession::handle_plain(const Frame& frame) {
 // but the source, which is read or made its own before that.
 settee::detail::Detached run_call(ServerSession& session, const Frame& frame, MethodEntry& method,
                                   ArgumentSource& source, Baggage baggage,
-                                  [[maybe_unused]] std::shared_ptr<Server::Core> core) {
+                                  [[maybe_unused]] std::shared_ptr<Server::Core> core,
+                                  [[maybe_unused]] std::shared_ptr<const ServerFormat> format) {
   ServerCall call(session, frame, method, source);
   const settee::detail::ContextSwitch inside(co_await settee::detail::this_promise(),
                                              call.make_context(frame, std::move(baggage)));
@@ -557,7 +562,36 @@ void ServerSession::begin(const Frame& frame, MethodEntry& method, ArgumentSourc
     answer_failure(frame, service_missing(method.service->unique_name));
     return;
   }
-  run_call(*this, frame, method, source, std::move(baggage), core_).start(Context());
+  run_call(*this, frame, method, source, std::move(baggage), core_, format_).start(Context());
 }
 
+namespace {
+
+class Binding final : public ServerBinding {
+ public:
+  explicit Binding(const ServerOptions& options) : format_(std::make_shared<ServerFormat>()) {
+    format_->limits.depth = options.hessian_depth;
+    format_->limits.nodes = options.hessian_nodes;
+  }
+  bool speaks(std::uint8_t first_byte) const noexcept override {
+    return first_byte == 1 || first_byte == 2;
+  }
+  std::unique_ptr<net::Protocol> serve(std::shared_ptr<Server::Core> core,
+                                       net::Connection& connection) override {
+    return std::make_unique<ServerSession>(std::move(core), format_, connection);
+  }
+
+ private:
+  std::shared_ptr<ServerFormat> format_;
+};
+
+}  // namespace
 }  // namespace settee::inline v0::rpc::bolt
+
+namespace settee::inline v0::rpc {
+
+std::unique_ptr<ServerBinding> make_bolt_binding(const ServerOptions& options) {
+  return std::make_unique<bolt::Binding>(options);
+}
+
+}  // namespace settee::inline v0::rpc

@@ -28,9 +28,6 @@ void RequestHead::add_signature(std::string_view signature) {
 
 namespace {
 
-// A text that may be null.
-bool read_text(Reader& reader, std::string_view& text) { return reader.read_string(text); }
-
 bool read_baggage(Reader& reader, Baggage& baggage) {
   if (reader.peek() != Token::kMap) return reader.skip();
   Container map;
@@ -96,9 +93,9 @@ bool read_request_head(Reader& reader, RequestHead& head) {
   while (reader.next(object)) {
     bool read = false;
     if (object.field == "methodName") {
-      read = read_text(reader, head.method);
+      read = reader.read_string(head.method);
     } else if (object.field == "targetServiceUniqueName") {
-      read = read_text(reader, head.service);
+      read = reader.read_string(head.service);
     } else if (object.field == "methodArgSigs") {
       read = read_signatures(reader, head);
     } else if (object.field == "requestProps") {
@@ -407,7 +404,11 @@ ResponseValue read_response_as(std::span<const std::uint8_t> content, const Type
   while (reader.next(object)) {
     if (object.field == "errorMsg") {
       has_message = reader.peek() != Token::kNull;
-      reader.read_string(message);
+      if (has_message) {
+        reader.read_string(message);
+      } else {
+        reader.read_null();
+      }
     } else if (object.field == "appResponse") {
       if (has_message) {
         reader.skip();

@@ -14,7 +14,7 @@
 #include "settee/base/stats.h"
 #include "settee/net/connection.h"
 #include "settee/net/listener.h"
-#include "settee/rpc/bolt/internal/sofa_message.h"
+#include "settee/rpc/internal/binding.h"
 #include "settee/rpc/internal/service_table.h"
 #include "settee/rpc/server.h"
 
@@ -47,15 +47,9 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   const ServerOptions options;
   ServerStats stats;
   const net::ConnectionStats net_stats;
-  const bolt::ResponseFormat sofa3{hessian::Dialect::kSofa3};
-  const bolt::ResponseFormat hessian2{hessian::Dialect::kHessian2};
-  hessian::Limits hessian_limits;
+  std::vector<std::unique_ptr<ServerBinding>> bindings;
   Next::Chain filters;
   std::atomic<bool> draining{false};
-
-  const bolt::ResponseFormat& format(hessian::Dialect dialect) const {
-    return dialect == hessian::Dialect::kSofa3 ? sofa3 : hessian2;
-  }
 
   // Grows with each change of the table; who has cached one compares.
   std::atomic<std::uint64_t> table_version{1};

@@ -10,6 +10,7 @@
 
 #include "settee/net/connection.h"
 #include "settee/rpc/bolt/frame.h"
+#include "settee/rpc/bolt/internal/sofa_message.h"
 #include "settee/rpc/internal/server_core.h"
 
 namespace settee::inline v0::rpc::bolt {
@@ -17,9 +18,21 @@ namespace settee::inline v0::rpc::bolt {
 class ArgumentSource;
 class ServerCall;
 
+/// What all sessions of a server share; constant.
+struct ServerFormat {
+  ResponseFormat sofa3{Dialect::kSofa3};
+  ResponseFormat hessian2{Dialect::kHessian2};
+  hessian::Limits limits;
+
+  const ResponseFormat& of(Dialect dialect) const {
+    return dialect == Dialect::kSofa3 ? sofa3 : hessian2;
+  }
+};
+
 class ServerSession final : public net::Protocol, private Timer {
  public:
-  ServerSession(std::shared_ptr<Server::Core> core, net::Connection& connection);
+  ServerSession(std::shared_ptr<Server::Core> core, std::shared_ptr<const ServerFormat> format,
+                net::Connection& connection);
   ~ServerSession() override;
 
   Taken on_data(net::Connection& connection, std::span<const std::uint8_t> data) override;
@@ -46,6 +59,7 @@ class ServerSession final : public net::Protocol, private Timer {
   const std::string& peer_text();
 
   std::shared_ptr<Server::Core> core_;
+  std::shared_ptr<const ServerFormat> format_;
   net::Connection& connection_;
   std::shared_ptr<const ServiceTable> table_;
   std::uint64_t table_version_ = 0;
