@@ -73,8 +73,8 @@ struct Step {
   bool escaped = false;  ///< the name is a string's inside as it stands in the text
 };
 
-/// "$.lines[3].price", "$[\"a b\"]". For people, very long ones are cut in the middle.
-std::string path_text(const Step* step, bool whole = false);
+/// "$.lines[3].price", "$[\"a b\"]". Long names are cut, and long ways in the middle.
+std::string path_text(const Step* step);
 
 /// The text, cut to about `limit` bytes at a character, with control characters and bytes that are no
 /// UTF-8 replaced: fit for a message.
