@@ -442,7 +442,7 @@ class Encoder {
         break;
     }
     const detail::Node* node = ValueAccess::node(value);
-    if (!node->shared()) return container(*node);
+    if (!node->shared() && !writer_.keep_identities_) return container(*node);
     return identified(node, nullptr, [&] { return container(*node); });
   }
 

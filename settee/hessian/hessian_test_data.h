@@ -182,7 +182,7 @@ inline Everything make_everything(int seed) {
   e.index = {{seed, {"a", "b"}}, {-1, {}}};
   e.ints = {{1, 2, -300'000}};
   e.flags = {{true, false, true}};
-  e.words = {{"x", "yy"}};
+  e.words.assign({"x", "yy"});
   e.matrix = {{{{1.0, 2.5}}, {{}}}};
   e.corners = {{{5, 6}}};
   e.letters = {{u'a', u'\u4e2d', char16_t{0xd83d}}};
