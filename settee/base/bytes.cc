@@ -40,6 +40,10 @@ void block_release(Block* block) noexcept {
   pool_free(block, size);
 }
 
+static bool block_shared(const Block* block) noexcept {
+  return block->owners.load(std::memory_order_acquire) != 1;
+}
+
 std::uint8_t* block_data(Block* block) noexcept {
   return reinterpret_cast<std::uint8_t*>(block + 1);
 }
@@ -53,6 +57,7 @@ using detail::block_data;
 using detail::block_new;
 using detail::block_release;
 using detail::block_retain;
+using detail::block_shared;
 
 namespace {
 
@@ -175,6 +180,7 @@ void Buffer::append(Buffer&& other) {
 }
 
 void Buffer::consume(std::size_t n) noexcept {
+  if (n == 0) return;  // room may have been prepared
   seal();
   if (n >= committed_) {
     clear();
@@ -219,7 +225,12 @@ void Buffer::truncate(std::size_t n) noexcept {
     Segment& last = segments_.back();
     if (last.size > excess) {
       last.size -= excess;
-      if (open) mark_ = cursor_ = cursor_ - excess;
+      if (!open) return;
+      if (block_shared(last.block)) {
+        mark_ = cursor_ = limit_ = nullptr;  // a slice may show what would be written over
+      } else {
+        mark_ = cursor_ = cursor_ - excess;
+      }
       return;
     }
     excess -= last.size;
