@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "settee/base/detail/parking.h"
 #include "settee/base/event_bus.h"
 #include "settee/base/internal/thread_state.h"
 #include "settee/base/stats.h"
@@ -224,72 +225,13 @@ Result<void> ResumeOnPool::await_resume() const {
   return Error(Code::kBusy, pool_.describe() + ": refused");
 }
 
-class Sleep::State final : public Timer, public std::enable_shared_from_this<Sleep::State> {
- public:
-  State(Sleep& owner, PromiseBase& promise) noexcept : owner_(&owner), promise_(&promise) {}
-
-  void begin(Loop& loop, TimePoint when, std::stop_token token) {
-    arm(loop, when);
-    if (!token.stop_possible()) return;
-    // Cancelling may happen on any thread, even while this runs: it only posts.
-    cancel_.emplace(std::move(token), [weak = weak_from_this(), &loop] {
-      loop.post([weak] {
-        if (const auto self = weak.lock()) self->wake(Code::kCancelled);
-      });
-    });
-  }
-  void abandon() noexcept {
-    disarm();
-    promise_ = nullptr;
-  }
-  void fail_with(Code code) noexcept { code_ = code; }
-
- private:
-  void on_timer() override { wake(code_); }
-
-  void wake(std::optional<Code> code) {
-    if (promise_ == nullptr) return;
-    const auto self = shared_from_this();
-    PromiseBase& promise = *std::exchange(promise_, nullptr);
-    disarm();
-    if (code == Code::kTimeout) {
-      owner_->error_ = Error(Code::kTimeout, "sleep: the deadline came first");
-    } else if (code == Code::kCancelled) {
-      owner_->error_ = Error(Code::kCancelled, "sleep: cancelled by the caller");
-    }
-    resume_now(promise);
-  }
-
-  Sleep* owner_;
-  PromiseBase* promise_;
-  std::optional<Code> code_;
-  std::optional<std::stop_callback<std::function<void()>>> cancel_;
-};
-
-Sleep::~Sleep() {
-  if (state_) state_->abandon();
-}
-
-bool Sleep::begin(PromiseBase& promise) {
-  Loop* loop = Loop::current();
-  if (loop == nullptr) {
-    error_ = Error(Code::kMisuse, "sleep: not on a loop; run the task with Runtime::run() or spawn()");
-    return false;
-  }
-  const Context context = Context::share(promise.context);
-  if (Result<void> may = context.check("sleep"); !may) {
-    error_ = may.error();
-    return false;
-  }
-  state_ = std::make_shared<State>(*this, promise);
-  if (context.deadline() < when_) state_->fail_with(Code::kTimeout);
-  state_->begin(*loop, std::min(when_, context.deadline()), context.stop_token());
-  return true;
-}
-
-void Sleep::await_resume() const {
-  if (error_) throw *error_;
-}
-
 }  // namespace detail
+
+Task<void> sleep_until(TimePoint when) {
+  using Reason = detail::Parking::Reason;
+  detail::Parking parking;
+  const Reason reason = co_await parking.wait(when);
+  if (reason != Reason::kTime) co_await fail(detail::Parking::error(reason, "sleep"));
+}
+
 }  // namespace settee::inline v0

@@ -133,27 +133,6 @@ class SETTEE_API ResumeOnPool : public NativeAwaiter, public Job {
   bool refused_ = false;
 };
 
-/// Suspends until a time, the context's deadline or its cancellation.
-class SETTEE_API Sleep : public NativeAwaiter {
- public:
-  explicit Sleep(TimePoint when) noexcept : when_(when) {}
-  Sleep(Sleep&& other) noexcept : when_(other.when_) {}
-  ~Sleep();
-  bool await_ready() const noexcept { return false; }
-  template <class P>
-  bool await_suspend(std::coroutine_handle<P> self) {
-    return begin(self.promise());
-  }
-  void await_resume() const;  // throws kTimeout, kCancelled or kMisuse
-
- private:
-  bool begin(PromiseBase& promise);
-  class State;
-  TimePoint when_;
-  std::shared_ptr<State> state_;
-  std::optional<Error> error_;
-};
-
 }  // namespace detail
 
 /// `co_await resume_on(loop)`: the coroutine goes on on that loop's thread.
@@ -167,10 +146,8 @@ inline detail::ResumeOnPool resume_on(ThreadPool& pool) noexcept {
 
 /// `co_await sleep_for(10ms)`, on a loop's thread. Ends early with an Error at the Context's deadline
 /// (kTimeout) or cancellation (kCancelled).
-inline detail::Sleep sleep_for(Duration duration) noexcept {
-  return detail::Sleep(Clock::now() + duration);
-}
-inline detail::Sleep sleep_until(TimePoint when) noexcept { return detail::Sleep(when); }
+SETTEE_API Task<void> sleep_until(TimePoint when);
+inline Task<void> sleep_for(Duration duration) { return sleep_until(Clock::now() + duration); }
 
 /// Runs `work()` on the pool and comes back to this loop with what it returned.
 template <class F, class R = std::invoke_result_t<F>>

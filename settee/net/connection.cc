@@ -17,7 +17,7 @@ namespace settee::inline v0::net {
 
 namespace {
 
-constexpr std::size_t kFlushAt = 64 * 1024;  // more than this does not wait for the turn's end
+constexpr std::size_t kFlushAt = 256 * 1024; // more than this does not wait for the turn's end
 constexpr int kGather = 64;
 
 }  // namespace

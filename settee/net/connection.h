@@ -50,7 +50,7 @@ class SETTEE_API Protocol {
 struct ConnectionOptions {
   std::size_t high_mark = 4 * 1024 * 1024;  ///< Unsent bytes above which reading stops.
   std::size_t low_mark = 1024 * 1024;       ///< Unsent bytes below which reading goes on.
-  std::size_t turn_bytes = 64 * 1024;       ///< Read at most so much of one connection in a turn.
+  std::size_t turn_bytes = 256 * 1024;      ///< Read at most so much of one connection in a turn.
 };
 
 /// Counted by every connection made with them; see Stats.

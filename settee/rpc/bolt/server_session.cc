@@ -126,7 +126,9 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
     if (session_ != nullptr && !oneway_) session_->answer_status(as_frame(), Status::kBusy, {});
   }
   bool begin() override {
-    if (deadline_ == kNoDeadline || Clock::now() < deadline_) return true;
+    if (deadline_ == kNoDeadline) return true;
+    // On the loop the turn's own clock serves: what began in this turn cannot have waited.
+    if ((loop_.in_loop() ? loop_.now() : Clock::now()) < deadline_) return true;
     failed_ = true;
     core_.stats.expired.add();
     return false;
