@@ -227,7 +227,8 @@ struct MakeTypeInfo<std::variant<T...>> {
   template <std::size_t... I>
   static void* emplace(V& value, std::size_t index, std::index_sequence<I...>) {
     void* made = nullptr;
-    ((I == index ? (made = std::addressof(value.template emplace<I>()), true) : false) || ...);
+    static_cast<void>(
+        ((I == index && (made = std::addressof(value.template emplace<I>())) != nullptr) || ...));
     return made;
   }
   static constexpr TypeInfo make() {
