@@ -121,27 +121,30 @@ void Client::add_filter(std::shared_ptr<Filter> filter) {
   core_->filters.push_back(std::move(filter));
 }
 
+Invoker* Client::refer_erased(std::string_view url, const ServiceInfo& service,
+                              ReferOptions options) {
+  return detail::make_invoker(make_core(url, &service, std::move(options)), {});
+}
+
 GenericReference Client::refer_generic(std::string_view url, ReferOptions options) {
-  Result<ServiceUrl> parsed = ServiceUrl::parse(url);
-  if (!parsed) throw parsed.error();
-  if (parsed->interface_name.empty()) {
-    throw Error(Code::kInvalidArgument, fmt::format("url '{}': no interface in the path", url));
-  }
-  return GenericReference(make_core(url, nullptr, parsed->interface_name, std::move(options)), {});
+  return GenericReference(make_core(url, nullptr, std::move(options)), {});
 }
 
 std::shared_ptr<ReferenceCore> Client::make_core(std::string_view url, const ServiceInfo* service,
-                                                 std::string interface_name,
                                                  ReferOptions options) {
   Result<ServiceUrl> parsed = ServiceUrl::parse(url);
   if (!parsed) throw parsed.error();
-  if (service != nullptr) {
+  std::string interface_name = parsed->interface_name;
+  if (service != nullptr && !service->interface_name.empty()) {
     interface_name = service->interface_name;
     if (!parsed->interface_name.empty() && parsed->interface_name != interface_name) {
       throw Error(Code::kInvalidArgument,
                   fmt::format("url '{}' names another interface than the described class, which is {}",
                               url, interface_name));
     }
+  }
+  if (interface_name.empty()) {
+    throw Error(Code::kInvalidArgument, fmt::format("url '{}': no interface in the path", url));
   }
   if (!parsed->version.empty()) options.version = parsed->version;
   if (!parsed->unique_id.empty()) options.unique_id = parsed->unique_id;

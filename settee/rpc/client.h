@@ -129,8 +129,12 @@ class SETTEE_API Client {
   /// &serialization=hessian2|json. Does not connect yet. Throws an Error (kInvalidArgument) for a bad url.
   template <class Service>
   Reference<Service> refer(std::string_view url, ReferOptions options = {}) {
-    return Reference<Service>(make_core(url, &service_of<Service>(), {}, std::move(options)));
+    return Reference<Service>(make_core(url, &service_of<Service>(), std::move(options)));
   }
+  /// The same for a service that is described at run time: an Invoker for its methods, for make_proxy()
+  /// or to be used as it is; the caller owns one count of it. `service` and its methods must outlive
+  /// the Invoker. An empty interface_name means the interface named in the url.
+  Invoker* refer_erased(std::string_view url, const ServiceInfo& service, ReferOptions options = {});
   /// The same for the interface named in the url: bolt://host:port/interface[:version[:uniqueId]].
   GenericReference refer_generic(std::string_view url, ReferOptions options = {});
 
@@ -142,7 +146,7 @@ class SETTEE_API Client {
 
  private:
   std::shared_ptr<ReferenceCore> make_core(std::string_view url, const ServiceInfo* service,
-                                           std::string interface_name, ReferOptions options);
+                                           ReferOptions options);
   std::shared_ptr<Core> core_;
 };
 
