@@ -247,6 +247,23 @@ Task<void> BoltTarget::transport(PendingCall::Request request, CallMode mode,
   }
 }
 
+// Hessian writes "[int" and "[com.acme.User" what Java's Class.getName() calls "[I" and
+// "[Lcom.acme.User;".
+std::string array_signature(std::string_view type) {
+  static constexpr std::pair<std::string_view, std::string_view> kElements[] = {
+      {"boolean", "Z"}, {"byte", "B"},  {"short", "S"},  {"char", "C"},
+      {"int", "I"},     {"long", "J"},  {"float", "F"},  {"double", "D"},
+      {"string", "Ljava.lang.String;"}, {"date", "Ljava.util.Date;"},
+      {"object", "Ljava.lang.Object;"}};
+  const std::size_t dimensions = std::min(type.find_first_not_of('['), type.size());
+  const std::string_view element = type.substr(dimensions);
+  std::string signature(dimensions, '[');
+  for (const auto& [name, letters] : kElements) {
+    if (element == name) return signature.append(letters);
+  }
+  return fmt::format("{}L{};", signature, element);
+}
+
 std::string guessed_type(const hessian::Value& value) {
   using Type = hessian::Value::Type;
   switch (value.type()) {
@@ -259,6 +276,7 @@ std::string guessed_type(const hessian::Value& value) {
     case Type::kBytes: return "[B";
     case Type::kDate: return "java.util.Date";
     case Type::kList:
+      if (value.type_name().starts_with('[')) return array_signature(value.type_name());
       return value.type_name().empty() ? "java.util.List" : std::string(value.type_name());
     case Type::kMap:
       return value.type_name().empty() ? "java.util.Map" : std::string(value.type_name());
