@@ -21,20 +21,21 @@
 // is taken whole from the highest layer that has it. A null ("key:" or "key: ~") empties an
 // optional, pointer, list, set or map, hides a map's lower layers, and says nothing for a struct.
 //
-// Keys. "rpc.server.port" is the key `port` in the section `server` in the section `rpc`. A key that
-// is not letters, digits, '_' and '-' is written services["com.acme.Quotes:1.0"].timeout in paths.
-// An element of a list is peers[0] in messages.
+// Keys. "rpc.server.port" is the key `port` in the section `server` in the section `rpc`. A key
+// that is not letters, digits, '_' and '-' is written services["com.acme.Quotes:1.0"].timeout in
+// paths. An element of a list is peers[0] in messages.
 //
 // Environment. A key's variable is the prefix and the path in upper case, with '_' for '.' and for
 // every character that is not a letter or digit: rpc.server.max-idle is SETTEE_RPC_SERVER_MAX_IDLE.
 // Two keys that share a variable are reported when it is set. A variable can hold a list as "a, b"
 // or "[a, b]", and a section or map as "{port: 1, host: x}"; it can set an entry of a map only if
-// another layer has that entry, and no element of a list. The same goes for set().
+// another layer has that entry, and no element of a list. A variable that is set to nothing is the
+// empty text. What set() takes is read in the same way, but it can also add entries to a map.
 //
 // Values. bool: true, yes, on, false, no, off. Integers: 42, -1, 0x2a, and with the suffix KiB, MiB
-// or GiB. Doubles: 1.5, 1e3, .inf. Durations (std::chrono::milliseconds): 50ms, 3s, 1.5s, 2m, 1h, 1d,
-// or 0. Enums: the enumerator. Texts, Decimal, BigInteger: as they stand. Not: bytes, dates, char16_t,
-// variants, messages, any.
+// or GiB. Doubles: 1.5, 1e3, .inf. Durations (std::chrono::milliseconds): 50ms, 3s, 1.5s, 2m, 1h,
+// 1d, or 0. Enums: the enumerator. Texts, Decimal, BigInteger: as they stand. Optionals and
+// pointers: what they hold. Not: bytes, dates, char16_t, variants, messages, any.
 //
 // Errors: Code::kConfig. The message lists every problem (at most 50) with file:line:column, or the
 // variable, or "code"; the path of the key; what was expected. Unknown keys are problems, found by
@@ -79,8 +80,8 @@ class SETTEE_API Origins {
     std::string origin;  ///< "code", "environment NAME", "file:line:column" or "default"
   };
 
-  /// The origin of the value at `path`; empty if there is no such value. Lists of single values have
-  /// one origin, at the path of the list.
+  /// The origin of the value at `path`; empty if there is no such value. Lists of single values
+  /// have one origin, at the path of the list.
   std::string_view of(std::string_view path) const noexcept;
   std::span<const Entry> entries() const noexcept { return entries_; }
   /// One line for each value: `rpc.server.port = 12201  # environment SETTEE_RPC_SERVER_PORT`.
