@@ -516,7 +516,7 @@ class Reader {
       case Kind::kSet: return set(type, out, at, up);
       case Kind::kMap: return map(type, out, at, up);
       case Kind::kVariant: return variant(type, out, at, up);
-      case Kind::kAny: return any(*static_cast<Value*>(out), at, up);
+      case Kind::kAny: return visited_any(*static_cast<Value*>(out), at, up);
       case Kind::kMessage: break;
     }
     return expected_type(type, at, up);
@@ -1458,6 +1458,8 @@ Result<void> read_only_argument(Reader& reader, const Document& document,
 
 Result<void> read(std::string_view text, const TypeInfo& type, void* value,
                   const ReadOptions& options) {
+  // What a method without a result sends.
+  if (type.kind == Kind::kVoid && is_blank(text)) return {};
   Document document;
   if (Result<void> parsed = document.parse(text, options.limits); !parsed) return parsed;
   Reader reader(document, options);

@@ -134,7 +134,7 @@ SETTEE_API Result<void> write(Buffer& out, const TypeInfo& type, const void* val
 SETTEE_API Result<std::string> to_json(const TypeInfo& type, const void* value,
                                        const WriteOptions& options = WriteOptions());
 /// Reads one JSON text into the object of type `type` at `value`. null is an Error for a bool, number or
-/// char, else it leaves the value as it is.
+/// char, else it leaves the value as it is. For void any text will do, also an empty one.
 SETTEE_API Result<void> read(std::string_view text, const TypeInfo& type, void* value,
                              const ReadOptions& options = ReadOptions());
 
