@@ -76,6 +76,7 @@ struct Loop::Impl {
   std::vector<epoll_event> events = std::vector<epoll_event>(256);
   std::unique_ptr<std::uint8_t[]> scratch;
   int nested = 0;
+  bool turning = false;
   Loop* outer = nullptr;
 
   alignas(64) std::atomic<Job*> inbox{nullptr};
@@ -94,7 +95,7 @@ struct Loop::Impl {
 void Timer::arm(Loop& loop, TimePoint when) {
   disarm();
   loop_ = &loop;
-  // Far beyond any deadline means never; the wheel takes two years at most.
+  // Far beyond any deadline means never.
   constexpr auto kFar = std::chrono::hours(24 * 365);
   loop.impl_->wheel.insert(*this, loop.impl_->tick_of(std::min(when, loop.now_ + kFar)));
 }
@@ -133,9 +134,9 @@ Loop::Loop() : now_(Clock::now()), impl_(std::make_unique<Impl>()) {
 
 Loop::~Loop() {
   enter();
-  run_jobs();
+  // The last jobs may post others: none is lost, unless they go on for ever.
+  for (int round = 0; round < 1000 && run_jobs(); ++round) run_turn_end();
   run_turn_end();
-  impl_->garbage.clear();
   leave();
   close(wake_);
   close(epoll_);
@@ -168,7 +169,7 @@ void Loop::post(Job& job) noexcept {
 void Loop::post(std::function<void()> work) {
   struct Posted final : Job {
     std::function<void()> work;
-    void run() override {
+    void run() noexcept override {
       const std::unique_ptr<Posted> self(this);
       work();
     }
@@ -268,7 +269,14 @@ void Loop::run_turn_end() {
       hook.on_turn();
     }
   }
-  impl_->garbage.clear();
+  // Its destructors may leave more of it.
+  std::vector<std::shared_ptr<void>>& garbage = impl_->garbage;
+  while (!garbage.empty()) {
+    std::vector<std::shared_ptr<void>> dying;
+    dying.swap(garbage);
+    dying.clear();
+    if (garbage.empty()) garbage.swap(dying);  // keeps its room
+  }
 }
 
 int Loop::next_timeout() const noexcept {
@@ -286,8 +294,14 @@ int Loop::next_timeout() const noexcept {
 }
 
 void Loop::turn(Duration max_wait) {
-  enter();
   Impl& impl = *impl_;
+  if (impl.turning) {
+    throw Error(Code::kMisuse,
+                "Loop::turn() within a turn of the same loop: what runs on a loop must not drive it "
+                "(nor stop a server, client or Runtime whose only loop it is)");
+  }
+  enter();
+  impl.turning = true;
   int timeout = -1;
   if (max_wait == Duration::zero()) {
     timeout = 0;
@@ -331,10 +345,12 @@ void Loop::turn(Duration max_wait) {
   }
   run_turn_end();
   impl.asleep.store(true, std::memory_order_seq_cst);
+  impl.turning = false;
   leave();
 }
 
 void Loop::flush() {
+  if (impl_->turning) return;  // the turn's end is near, and what it deletes may be below us
   enter();
   now_ = Clock::now();
   run_turn_end();

@@ -11,6 +11,8 @@
 //   loop.turn(Duration::zero());
 //   ... and after calls made between turns: loop.flush();
 //
+// What a loop runs (jobs, timers, hooks, watchers) must not throw: nobody is there to catch it.
+//
 // Threads: post() and stop() may be called from any thread; all else belongs to the thread that
 // turns the loop.
 
@@ -108,7 +110,8 @@ class SETTEE_API Loop {
 
   /// The loop that this thread turns, or null.
   static Loop* current() noexcept;
-  /// True on the thread that turns this loop (for a foreign-driven one: that last turned it).
+  /// True on the thread that turns this loop; for a foreign-driven one: during turn() and flush(),
+  /// and between enter() and leave().
   bool in_loop() const noexcept { return current() == this; }
 
   // From any thread.
@@ -137,9 +140,10 @@ class SETTEE_API Loop {
 
   /// Turns until stop().
   void run();
-  /// One turn that waits at most `max_wait` for something to happen.
+  /// One turn that waits at most `max_wait` for something to happen. An Error (kMisuse) within a turn.
   void turn(Duration max_wait);
-  /// Runs what waits for the turn's end; for calls made on the loop's thread between turns.
+  /// Runs what waits for the turn's end; for calls made on the loop's thread between turns. Does nothing
+  /// within a turn.
   void flush();
   /// How long a turn may be put off; negative: until fd() is readable. Milliseconds.
   int next_timeout() const noexcept;

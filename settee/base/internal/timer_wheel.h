@@ -3,7 +3,8 @@
 //
 // A hierarchical timer wheel: arming and disarming cost a few instructions however many timers
 // there are. Level k has 64 slots of 64^k milliseconds; a timer lies on the level of the highest
-// six bits in which its tick differs from the wheel's, and moves down as that time comes near.
+// six bits in which its tick differs from the wheel's, and moves down as that time comes near. The
+// wheel's own tick never passes the end of the last level: there is no wrapping round.
 
 #pragma once
 
@@ -14,7 +15,7 @@
 
 namespace settee::inline v0 {
 
-class TimerWheel {
+class SETTEE_API TimerWheel {
  public:
   /// `tick`s are milliseconds since the wheel's own beginning.
   void insert(Timer& timer, std::uint64_t tick) noexcept;
@@ -28,7 +29,7 @@ class TimerWheel {
 
  private:
   static constexpr int kBits = 6;
-  static constexpr int kLevels = 6;  // 2^36 ms: more than two years; later ones wait on the last
+  static constexpr int kLevels = 7;  // 2^42 ms: the wheel turns for 139 years
   struct Level {
     std::uint64_t occupied = 0;
     std::array<Timer*, 64> slots{};
