@@ -19,17 +19,26 @@ struct ThreadPool::Impl {
   ThreadPoolOptions options;
   mutable std::mutex mutex;
   std::condition_variable work;
-  std::condition_variable idle_gone;
+  std::condition_variable all_gone;
   Job* first = nullptr;
   Job** last = &first;
   std::size_t queued = 0;
   std::size_t threads = 0;
-  std::size_t idle = 0;  // waiting, and not yet promised a job
+  std::size_t starting = 0;  // made, and not yet come for a job
+  std::size_t idle = 0;      // waiting, though perhaps for a job that is in the queue already
   std::uint64_t done = 0;
   std::uint64_t refused = 0;
   bool stopping = false;
+  std::list<std::thread> running;
+  std::list<std::thread> ended;  // to be joined
 
   // Under the mutex.
+
+  /// Jobs in the queue for which no thread is on its way.
+  std::size_t waiting() const noexcept {
+    const std::size_t on_their_way = idle + starting;
+    return queued > on_their_way ? queued - on_their_way : 0;
+  }
   void push(Job& job, Job*& next) {
     next = nullptr;
     *last = &job;
@@ -38,8 +47,9 @@ struct ThreadPool::Impl {
   }
 
   template <class Pop>
-  void serve(Pop pop) {
+  void serve(std::list<std::thread>::iterator self, Pop pop) {
     std::unique_lock lock(mutex);
+    --starting;
     for (;;) {
       if (Job* job = pop(*this)) {
         lock.unlock();
@@ -56,7 +66,13 @@ struct ThreadPool::Impl {
       --idle;
       if (!woken && threads > options.core) break;
     }
-    if (--threads == 0) idle_gone.notify_all();
+    // A thread cannot join itself: the next one that goes does it, or stop().
+    std::list<std::thread> others;
+    others.swap(ended);
+    ended.splice(ended.end(), running, self);
+    if (--threads == 0) all_gone.notify_all();
+    lock.unlock();
+    for (std::thread& other : others) other.join();
   }
 };
 
@@ -81,21 +97,20 @@ bool ThreadPool::submit(Job& job) {
     return false;
   }
   // As java.util.concurrent does it: a free thread, a new one up to core, the queue, a new one up
-  // to max. Jobs promised to idle threads are in the list, but do not count as waiting.
-  const std::size_t waiting = impl_->queued > impl_->idle ? impl_->queued - impl_->idle : 0;
-  if (impl_->idle > impl_->queued) {
+  // to max. Jobs for which a thread is on its way are in the list, but do not count as waiting.
+  const bool queue_full = impl_->waiting() >= impl_->options.queue;
+  if (impl_->idle + impl_->starting > impl_->queued) {
     impl_->push(job, job.next_);
     impl_->work.notify_one();
     return true;
   }
-  if (impl_->threads < impl_->options.core ||
-      (impl_->threads < impl_->options.max && waiting >= impl_->options.queue)) {
-    ++impl_->threads;
-    impl_->push(job, job.next_);
+  if (impl_->threads < impl_->options.core || impl_->threads == 0 ||
+      (impl_->threads < impl_->options.max && queue_full)) {
+    const auto made = impl_->running.emplace(impl_->running.end());
     try {
-      std::thread([impl = impl_.get()] {
+      *made = std::thread([impl = impl_.get(), made] {
         pthread_setname_np(pthread_self(), impl->name.substr(0, 15).c_str());
-        impl->serve([](Impl& pool) {
+        impl->serve(made, [](Impl& pool) {
           Job* next = pool.first;
           if (next != nullptr) {
             pool.first = next->next_;
@@ -104,20 +119,17 @@ bool ThreadPool::submit(Job& job) {
           }
           return next;
         });
-      }).detach();
+      });
+      ++impl_->threads;
+      ++impl_->starting;
+      impl_->push(job, job.next_);
+      return true;
     } catch (const std::system_error&) {
-      --impl_->threads;
-      if (impl_->threads == 0) {
-        impl_->first = nullptr;
-        impl_->last = &impl_->first;
-        impl_->queued = 0;
-        ++impl_->refused;
-        return false;
-      }
+      // The system has no thread for us: those that are there must do, if the queue has room.
+      impl_->running.erase(made);
     }
-    return true;
   }
-  if (waiting >= impl_->options.queue) {
+  if (impl_->threads == 0 || queue_full) {
     ++impl_->refused;
     return false;
   }
@@ -145,7 +157,11 @@ void ThreadPool::stop() {
   std::unique_lock lock(impl_->mutex);
   impl_->stopping = true;
   impl_->work.notify_all();
-  impl_->idle_gone.wait(lock, [&] { return impl_->threads == 0; });
+  impl_->all_gone.wait(lock, [&] { return impl_->threads == 0; });
+  std::list<std::thread> ended;
+  ended.swap(impl_->ended);
+  lock.unlock();
+  for (std::thread& thread : ended) thread.join();
 }
 
 const std::string& ThreadPool::name() const noexcept { return impl_->name; }
