@@ -152,4 +152,14 @@ CancelSource::CancelSource(const Context& parent)
 
 CancelSource::~CancelSource() = default;
 
+// What is cancelled may end the life of the source: a copy lasts until all have been told.
+
+void CancelSource::cancel() noexcept {
+  std::stop_source(source_).request_stop();
+}
+
+void CancelSource::Forward::operator()() noexcept {
+  std::stop_source(source).request_stop();
+}
+
 }  // namespace settee::inline v0

@@ -185,12 +185,12 @@ class SETTEE_API CancelSource {
   CancelSource& operator=(const CancelSource&) = delete;
 
   const Context& context() const noexcept { return context_; }
-  void cancel() noexcept { source_.request_stop(); }
+  void cancel() noexcept;
 
  private:
   struct Forward {
     std::stop_source source;
-    void operator()() noexcept { source.request_stop(); }
+    void operator()() noexcept;
   };
   std::stop_source source_;
   std::stop_callback<Forward> forward_;

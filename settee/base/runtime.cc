@@ -64,7 +64,25 @@ struct Runtime::Impl {
   std::condition_variable all_ended;
   std::size_t spawned = 0;
   std::atomic<bool> stopped{false};
-  bool joined = false;
+  std::mutex stopping;
+  std::atomic<bool> joined{false};
+
+  // One of ours that this thread turns; null on other threads.
+  const Loop* own_loop() const noexcept {
+    const Loop* here = Loop::current();
+    if (here == nullptr || here == foreign.get()) return here;
+    for (const auto& own : loops) {
+      if (&own->loop == here) return here;
+    }
+    return nullptr;
+  }
+  void join() {
+    for (const auto& own : loops) own->loop.stop();
+    for (const auto& own : loops) {
+      if (own->thread.joinable()) own->thread.join();
+    }
+    joined.store(true);
+  }
 };
 
 Runtime::Runtime() : Runtime(RuntimeOptions()) {}
@@ -81,14 +99,24 @@ Runtime::Runtime(RuntimeOptions options) : impl_(std::make_unique<Impl>(std::mov
   if (count == 0 && !impl.options.foreign_loop) {
     count = std::max(1u, std::thread::hardware_concurrency());
   }
-  for (std::size_t i = 0; i < count; ++i) {
-    auto& made = impl.loops.emplace_back(std::make_unique<Impl::LoopThread>());
-    made->thread = std::thread([&loop = made->loop, name = fmt::format("{}-{}", impl.options.name.substr(0, 10), i)] {
-      pthread_setname_np(pthread_self(), name.c_str());
-      loop.run();
-    });
+  const std::string prefix = impl.options.name.substr(0, 10);
+  try {
+    for (std::size_t i = 0; i < count; ++i) {
+      auto& made = impl.loops.emplace_back(std::make_unique<Impl::LoopThread>());
+      made->thread = std::thread([&loop = made->loop, name = fmt::format("{}-{}", prefix, i)] {
+        pthread_setname_np(pthread_self(), name.c_str());
+        loop.run();
+      });
+    }
+    if (impl.options.foreign_loop) impl.foreign = std::make_unique<Loop>();
+  } catch (const std::system_error& error) {
+    impl.join();
+    throw Error(Code::kIo, fmt::format("making thread {} of {} for loops: {}; see ulimit -u",
+                                       impl.loops.size(), count, error.what()));
+  } catch (...) {
+    impl.join();  // those that run already
+    throw;
   }
-  if (impl.options.foreign_loop) impl.foreign = std::make_unique<Loop>();
 }
 
 Runtime::~Runtime() { stop(); }
@@ -119,6 +147,11 @@ Loop& Runtime::foreign_loop() {
 
 void Runtime::on_each_loop(const std::function<void(Loop&)>& work) {
   Impl& impl = *impl_;
+  if (const Loop* own = impl.own_loop(); own != nullptr && own != impl.foreign.get()) {
+    throw Error(Code::kMisuse,
+                "Runtime::on_each_loop() on a loop's thread would wait for itself (making a Server "
+                "or Client, or stopping one, does that): do it on a plain thread");
+  }
   const auto here = [&work](Loop& loop) {  // nobody else turns it
     loop.enter();
     work(loop);
@@ -132,15 +165,23 @@ void Runtime::on_each_loop(const std::function<void(Loop&)>& work) {
   std::mutex mutex;
   std::condition_variable done;
   std::size_t left = impl.loops.size();
+  std::exception_ptr thrown;
   for (const auto& own : impl.loops) {
     own->loop.post([&, &loop = own->loop] {
-      work(loop);
+      std::exception_ptr caught;
+      try {
+        work(loop);
+      } catch (...) {
+        caught = std::current_exception();
+      }
       const std::lock_guard lock(mutex);
+      if (caught && !thrown) thrown = std::move(caught);
       if (--left == 0) done.notify_all();
     });
   }
   std::unique_lock lock(mutex);
   done.wait(lock, [&] { return left == 0; });
+  if (thrown) std::rethrow_exception(thrown);
 }
 
 ThreadPool& Runtime::pool() noexcept { return impl_->pool; }
@@ -153,6 +194,27 @@ void Runtime::log(LogLevel level, std::string_view component, std::string_view m
 
 bool Runtime::logs(LogLevel level) const noexcept { return level >= impl_->options.log_level; }
 
+namespace {
+
+// Stops when one of two others does.
+class EitherStop {
+ public:
+  EitherStop(std::stop_token a, std::stop_token b)
+      : a_(std::move(a), Forward{source_}), b_(std::move(b), Forward{source_}) {}
+  std::stop_token token() const noexcept { return source_.get_token(); }
+
+ private:
+  struct Forward {
+    std::stop_source source;
+    void operator()() noexcept { std::stop_source(source).request_stop(); }
+  };
+  std::stop_source source_;
+  std::stop_callback<Forward> a_;
+  std::stop_callback<Forward> b_;
+};
+
+}  // namespace
+
 void Runtime::spawn(Task<void> task) {
   Impl& impl = *impl_;
   {
@@ -164,11 +226,15 @@ void Runtime::spawn(Task<void> task) {
   }
   // The caller's values and deadline, ended by stop() as well as by the caller's own cancellation.
   const Context caller = context();
-  Context own = caller.stop_token().stop_possible()
-                    ? caller
-                    : caller.with_stop_token(impl.cancel.context().stop_token());
-  const ContextScope scope(std::move(own));
-  begin_on_loop(std::move(task)).then([this](Result<void> result) {
+  const std::stop_token callers = caller.stop_token();
+  std::stop_token token = impl.cancel.context().stop_token();
+  std::shared_ptr<EitherStop> either;
+  if (callers.stop_possible() && callers != token) {
+    either = std::make_shared<EitherStop>(callers, std::move(token));
+    token = either->token();
+  }
+  const ContextScope scope(caller.with_stop_token(std::move(token)));
+  begin_on_loop(std::move(task)).then([this, either](Result<void> result) {
     if (!result && result.error().code() != Code::kCancelled) {
       log(LogLevel::kError, "runtime", std::string("a spawned task ended: ") + result.error().what());
     }
@@ -180,14 +246,11 @@ void Runtime::spawn(Task<void> task) {
 
 void Runtime::stop() {
   Impl& impl = *impl_;
-  if (impl.joined) return;
-  if (Loop* here = Loop::current()) {
-    for (const auto& own : impl.loops) {
-      if (&own->loop == here) {
-        throw Error(Code::kMisuse, "Runtime::stop() on one of its own loops would wait for itself");
-      }
-    }
+  if (impl.own_loop() != nullptr) {
+    throw Error(Code::kMisuse, "Runtime::stop() on one of its own loops would wait for itself");
   }
+  const std::lock_guard one_at_a_time(impl.stopping);
+  if (impl.joined) return;
   {
     const std::lock_guard lock(impl.mutex);
     impl.stopped.store(true);
@@ -211,9 +274,7 @@ void Runtime::stop() {
     }
   }
   impl.pool.stop();
-  for (const auto& own : impl.loops) own->loop.stop();
-  for (const auto& own : impl.loops) own->thread.join();
-  impl.joined = true;
+  impl.join();
 }
 
 bool Runtime::stopped() const noexcept { return impl_->stopped.load(std::memory_order_acquire); }

@@ -102,7 +102,9 @@ ContextSwitch::~ContextSwitch() {
 
 void Signal::set() noexcept {
   // The waiter may return and end this object's life after the store: notify uses only the address.
-  set_.store(1, std::memory_order_release);
+  // Not a plain release: libstdc++ looks for waiters before it wakes them, and that look must not
+  // come before the store.
+  set_.store(1, std::memory_order_seq_cst);
   set_.notify_one();
 }
 

@@ -59,7 +59,8 @@ class [[nodiscard]] Task {
   /// nothing is run and the Error (kMisuse) says so: a loop must not wait for itself.
   T get() &&;
 
-  /// Runs the task; `callback(Result<T>)` is called once, on the thread where the task ends.
+  /// Runs the task; `callback(Result<T>)` is called once, on the thread where the task ends. It must not
+  /// throw: nobody is there to catch it.
   template <class F>
   void then(F callback) &&;
 

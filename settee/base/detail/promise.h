@@ -93,17 +93,25 @@ class ForeignAwaiter {
     std::coroutine_handle<> proxy = std::coroutine_handle<>::from_address(
         Resumer::make(self.promise()).handle.address());
     using Result = decltype(awaiter_.await_suspend(proxy));
-    if constexpr (std::is_void_v<Result>) {
-      awaiter_.await_suspend(proxy);
-      return true;
-    } else if constexpr (std::is_same_v<Result, bool>) {
-      const bool suspended = awaiter_.await_suspend(proxy);
-      if (!suspended) proxy.destroy();
-      return suspended;
-    } else {
-      awaiter_.await_suspend(proxy).resume();
-      return true;
+    std::coroutine_handle<> next;
+    try {
+      if constexpr (std::is_void_v<Result>) {
+        awaiter_.await_suspend(proxy);
+      } else if constexpr (std::is_same_v<Result, bool>) {
+        if (!awaiter_.await_suspend(proxy)) {
+          proxy.destroy();
+          return false;
+        }
+      } else {
+        next = awaiter_.await_suspend(proxy);
+      }
+    } catch (...) {
+      proxy.destroy();
+      throw;
     }
+    // From here on this may be resumed, and gone: nothing of it is touched any more.
+    if (next) next.resume();
+    return true;
   }
   decltype(auto) await_resume() { return awaiter_.await_resume(); }
 
