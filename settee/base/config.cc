@@ -207,7 +207,7 @@ bool is_null(const Candidate& candidate) {
 
 class Binder {
  public:
-  Binder(const Config::State& state, Origins& origins) : state_(state), origins_(origins) {}
+  explicit Binder(const Config::State& state) : state_(state) {}
 
   void run(std::span<const std::string> keys, const TypeInfo& type, void* value) {
     Path path;
@@ -225,6 +225,7 @@ class Binder {
 
   // For the caller to keep.
   std::map<std::string, std::string> take_asked() { return std::move(asked_); }
+  Origins take_origins() { return Origins(std::move(recorded_)); }
   bool failed() const { return problem_count_ > 0; }
   Error error() { return problems_error(std::move(problems_), problem_count_); }
 
@@ -274,7 +275,7 @@ class Binder {
   void record(const Path& path, const Candidates& candidates, std::string value) {
     if (quiet_ > 0) return;
     if (path.secret) value = kHidden;
-    origins_.add({path.text, std::move(value), origin(candidates)});
+    recorded_.push_back({path.text, std::move(value), origin(candidates)});
   }
 
   static std::vector<std::string> member_names(const TypeInfo& type) {
@@ -737,7 +738,7 @@ class Binder {
   }
 
   const Config::State& state_;
-  Origins& origins_;
+  std::vector<Origins::Entry> recorded_;
   std::vector<Problem> problems_;
   std::size_t problem_count_ = 0;
   int quiet_ = 0;  // within a list whose elements are not recorded one by one
@@ -794,15 +795,30 @@ std::string Origins::dump() const {
   return text;
 }
 
-void Origins::add(Entry entry) {
-  const auto place = std::lower_bound(
-      entries_.begin(), entries_.end(), entry.path,
-      [](const Entry& there, const std::string& path) { return there.path < path; });
-  if (place != entries_.end() && place->path == entry.path) {
-    *place = std::move(entry);
-  } else {
-    entries_.insert(place, std::move(entry));
-  }
+namespace {
+
+bool by_path(const Origins::Entry& a, const Origins::Entry& b) { return a.path < b.path; }
+
+// Of equal neighbours the last one stays.
+void drop_replaced(std::vector<Origins::Entry>& entries) {
+  const auto same = [](const Origins::Entry& a, const Origins::Entry& b) {
+    return a.path == b.path;
+  };
+  entries.erase(entries.begin(), std::unique(entries.rbegin(), entries.rend(), same).base());
+}
+
+}  // namespace
+
+Origins::Origins(std::vector<Entry> entries) : entries_(std::move(entries)) {
+  std::stable_sort(entries_.begin(), entries_.end(), by_path);
+  drop_replaced(entries_);
+}
+
+void Origins::merge(const Origins& other) {
+  const auto middle = static_cast<std::ptrdiff_t>(entries_.size());
+  entries_.insert(entries_.end(), other.entries_.begin(), other.entries_.end());
+  std::inplace_merge(entries_.begin(), entries_.begin() + middle, entries_.end(), by_path);
+  drop_replaced(entries_);
 }
 
 Config::Config() : state_(std::make_unique<State>()) {}
@@ -990,7 +1006,7 @@ Result<void> config_bind(const Config& config, std::string_view path, const Type
                      ": a path is keys joined by '.', such as rpc.server or a[\"b.c\"].d");
   }
   Config::State& state = config.state();
-  Binder binder(state, origins);
+  Binder binder(state);
   binder.run(*keys, type, value);
   const std::lock_guard lock(state.mutex);
   for (auto& [variable, asked_for] : binder.take_asked()) {
@@ -1001,7 +1017,8 @@ Result<void> config_bind(const Config& config, std::string_view path, const Type
   }
   state.bound.insert(std::move(*keys));
   if (binder.failed()) return binder.error();
-  for (const Origins::Entry& entry : origins.entries()) state.origins.add(entry);
+  origins = binder.take_origins();
+  state.origins.merge(origins);
   return {};
 }
 

@@ -66,7 +66,8 @@ namespace settee::inline v0 {
 struct ConfigLimits {
   std::size_t max_bytes = 1024 * 1024;  ///< "config.max_bytes": of the file
   std::size_t max_depth = 64;           ///< "config.max_depth": sections and lists in each other
-  std::size_t max_nodes = 100'000;      ///< "config.max_nodes": values, aliases counted each time
+  std::size_t max_nodes = 20'000;       ///< "config.max_nodes": keys and values, those of aliases
+                                        ///< counted each time
 
   ConfigLimits() noexcept {}
 };
@@ -80,14 +81,19 @@ class SETTEE_API Origins {
     std::string origin;  ///< "code", "environment NAME", "file:line:column" or "default"
   };
 
+  Origins() = default;
+  /// Of entries of the same path the last one counts.
+  explicit Origins(std::vector<Entry> entries);
+  /// Adds the other's entries, which replace those of the same path.
+  void merge(const Origins& other);
+
   /// The origin of the value at `path`; empty if there is no such value. Lists of single values
   /// have one origin, at the path of the list.
   std::string_view of(std::string_view path) const noexcept;
+  /// All values, by path.
   std::span<const Entry> entries() const noexcept { return entries_; }
   /// One line for each value: `rpc.server.port = 12201  # environment SETTEE_RPC_SERVER_PORT`.
   std::string dump() const;
-
-  void add(Entry entry);  ///< Replaces the entry of the same path.
 
  private:
   std::vector<Entry> entries_;  // sorted by path
