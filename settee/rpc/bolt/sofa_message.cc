@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "settee/hessian/exception.h"
 #include "settee/rpc/bolt/frame.h"
 
@@ -283,28 +285,67 @@ std::int32_t sofa_error_type(Code code) {
 constexpr std::string_view kSofaExceptionClass =
     "com.alipay.sofa.rpc.core.exception.SofaRpcException";
 
-void write_exception_object(Writer& writer, const Error& error) {
+// Node takes for an exception only what has both detailMessage and stackTrace; everything else it
+// hands to its caller as the result.
+void write_empty_stack(Writer& writer) {
+  writer.end_list(writer.begin_list("[java.lang.StackTraceElement", 0));
+}
+
+void write_plain_exception(Writer& writer, std::string_view class_name, std::string_view message) {
+  static constexpr std::string_view kFields[] = {"detailMessage", "stackTrace"};
+  writer.begin_object(writer.define_class(class_name, kFields));
+  writer.write_string(message);
+  write_empty_stack(writer);
+}
+
+// The described exception at `object`, and a stack unless it has one of its own.
+Result<void> write_typed_exception(Writer& writer, const TypeInfo& type, const void* object) {
+  std::vector<std::string_view> fields;
+  for (const MemberInfo& member : type.members) fields.push_back(member.name);
+  const bool has_stack = std::find(fields.begin(), fields.end(), "stackTrace") != fields.end();
+  if (!has_stack) fields.push_back("stackTrace");
+  writer.begin_object(writer.define_class(type.name, fields));
+  for (const MemberInfo& member : type.members) {
+    Result<void> written = hessian::encode(
+        writer, *member.type, static_cast<const std::uint8_t*>(object) + member.offset);
+    if (!written) return written;
+  }
+  if (!has_stack) write_empty_stack(writer);
+  return {};
+}
+
+Result<void> write_exception_value(Writer& writer, const ExceptionValue& exception) {
+  if (exception.object() != nullptr) {
+    return write_typed_exception(writer, *exception.type(), exception.object());
+  }
+  if (const auto* relayed = dynamic_cast<const hessian::ExceptionObject*>(&exception)) {
+    return hessian::encode(writer, relayed->value());
+  }
+  return Error(Code::kEncode, "an exception of unknown form");
+}
+
+// Behind what has brought a stream to `state`.
+void write_exception_object(Buffer& out, const hessian::WriterState& state, const Error& error) {
   if (const ExceptionValue* exception = error.exception()) {
-    Buffer& out = writer.buffer();
     const std::size_t mark = out.size();
-    if (exception->object() != nullptr) {
-      if (hessian::encode(writer, *exception->type(), exception->object())) return;
-      out.truncate(mark);
-    } else if (const auto* relayed = dynamic_cast<const hessian::ExceptionObject*>(exception)) {
-      if (hessian::encode(writer, relayed->value())) return;
-      out.truncate(mark);
-    }
-    hessian::encode_exception(writer, exception->class_name(), error.message());
+    Writer writer(out, state);
+    if (write_exception_value(writer, *exception)) return;
+    // What cannot be written as it is keeps at least its class and message.
+    out.truncate(mark);
+    Writer again(out, state);
+    write_plain_exception(again, exception->class_name(), error.message());
     return;
   }
+  Writer writer(out, state);
   if (error.code() == Code::kUnknown) {
-    hessian::encode_exception(writer, "java.lang.RuntimeException", error.message());
+    write_plain_exception(writer, "java.lang.RuntimeException", error.message());
     return;
   }
-  static constexpr std::string_view kFields[] = {"errorType", "detailMessage"};
+  static constexpr std::string_view kFields[] = {"errorType", "detailMessage", "stackTrace"};
   writer.begin_object(writer.define_class(kSofaExceptionClass, kFields));
   writer.write_int(sofa_error_type(error.code()));
   writer.write_string(error.what());
+  write_empty_stack(writer);
 }
 
 }  // namespace
@@ -315,7 +356,7 @@ void ResponseFormat::write_exception(Buffer& out, const Error& error,
   Writer writer(out, state_);
   writer.write_bool(false);
   writer.write_null();
-  write_exception_object(writer, error);
+  write_exception_object(out, state_, error);
   write_properties(writer, true, baggage);
 }
 
