@@ -23,6 +23,19 @@ void append_baggage(Buffer& out, const Baggage& baggage) {
   }
 }
 
+// The status of a failed call's answer. Java answers with status 0 and an error header in every codec.
+// A protobuf client of Node looks at the status only: it would take the text for a message and, as
+// that fails, close the connection with all calls on it. Java's requests tell their call type, Node's
+// do not.
+Status failure_status(const Frame& request) {
+  if (request.codec != static_cast<std::uint8_t>(Codec::kProtobuf)) return Status::kSuccess;
+  HeaderReader header(request.header);
+  for (std::string_view key, value; header.next(key, value);) {
+    if (key == "type") return Status::kSuccess;
+  }
+  return Status::kServerException;
+}
+
 }  // namespace
 
 /// One call that a handler works on. It lives in the frame of run() and is known to its session,
@@ -43,6 +56,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
         codec_(static_cast<Codec>(frame.codec)),
         crc_(frame.crc),
         oneway_(frame.type == FrameType::kOneway),
+        failure_status_(failure_status(frame)),
         call_(Side::kServer, method.service->unique_name, method.name, session.peer_text()) {
     next_ = session.calls_;
     if (next_ != nullptr) next_->link_ = &next_;
@@ -219,7 +233,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
   }
 
   void send_exception(Buffer& out, const Error& error) {
-    OpenFrame frame = begin_response(out, as_frame(), codec_, Status::kSuccess, crc_);
+    OpenFrame frame = begin_response(out, as_frame(), codec_, failure_status_, crc_);
     out.append(kResponseClass);
     const std::size_t header = out.size();
     append_header_pair(out, kResponseErrorKey, "true");
@@ -272,6 +286,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
   Codec codec_;
   bool crc_;
   bool oneway_;
+  Status failure_status_;
   bool failed_ = false;   // answered otherwise, or not to be answered
   bool written_ = false;
   TimePoint deadline_ = kNoDeadline;
