@@ -125,6 +125,46 @@ Reader::Reader(std::span<const std::uint8_t> data, Dialect dialect, const Limits
   if (data.size() > kLargest) fail_limit("message size", kLargest);
 }
 
+Reader::Reader(std::span<const std::uint8_t> data, const ReaderState& before,
+               const Limits& limits) noexcept
+    : Reader(data, before.dialect_, limits) {
+  cursor_ += before.head_.size();
+  for (const Definition& definition : before.definitions_) definitions_.push_back(definition);
+  for (const Field& field : before.fields_) fields_.push_back(field);
+  for (const Name& type : before.types_) types_.push_back(type);
+  for (const Referenced& reference : before.references_) references_.push_back(reference);
+}
+
+bool ReaderState::take(const Reader& reader) {
+  const auto* const begin = reinterpret_cast<const char*>(reader.begin_);
+  const std::size_t size = reader.offset();
+  head_.assign(reader.begin_, reader.begin_ + size);
+  dialect_ = reader.dialect_;
+  // Names are views of the bytes: from now on of the copy.
+  const auto own = [&](const char*& text) {
+    if (text < begin || text >= begin + size) return false;
+    text = reinterpret_cast<const char*>(head_.data()) + (text - begin);
+    return true;
+  };
+  bool whole = reader.ok() && !reader.owns_nodes_ && !reader.owns_shapes_ && !reader.replaying_;
+  definitions_.assign(reader.definitions_.begin(), reader.definitions_.end());
+  for (Reader::Definition& definition : definitions_) {
+    whole = whole && own(definition.name);
+    definition.planned = nullptr;
+    definition.shape = nullptr;
+  }
+  fields_.assign(reader.fields_.begin(), reader.fields_.end());
+  for (Reader::Field& field : fields_) whole = whole && own(field.name);
+  types_.assign(reader.types_.begin(), reader.types_.end());
+  for (Reader::Name& type : types_) whole = whole && own(type.text);
+  references_.assign(reader.references_.begin(), reader.references_.end());
+  for (const Reader::Referenced& reference : references_) {
+    whole = whole && reference.end != 0 && reference.active == 0;
+  }
+  if (!whole) head_.clear();
+  return whole;
+}
+
 Reader::~Reader() {
   if (owns_nodes_) {
     for (const Referenced& reference : references_) {
@@ -209,94 +249,6 @@ bool Reader::read_bool(bool& value) {
   return true;
 }
 
-// The number right here. Unlike op(), reads no class definition before it, so that the numbers within
-// a definition do not lead into another one.
-bool Reader::read_number(Number& number, const char* wanted) {
-  if (cursor_ == end_) return fail_end();
-  if (!charge_node()) return false;
-  const Op next = ops_[*cursor_];
-  const std::uint8_t* at = cursor_;
-  number.floating = false;
-  switch (next) {
-    case Op::kInt1:
-      number.integer = *at - 0x90;
-      cursor_ += 1;
-      return true;
-    case Op::kInt2:
-      if (!need(2)) return false;
-      number.integer = ((at[0] - 0xc8) << 8) + at[1];
-      cursor_ += 2;
-      return true;
-    case Op::kInt3:
-      if (!need(3)) return false;
-      number.integer = ((at[0] - 0xd4) << 16) + load_big<std::uint16_t>(at + 1);
-      cursor_ += 3;
-      return true;
-    case Op::kLong1:
-      number.integer = *at - 0xe0;
-      cursor_ += 1;
-      return true;
-    case Op::kLong2:
-      if (!need(2)) return false;
-      number.integer = ((at[0] - 0xf8) << 8) + at[1];
-      cursor_ += 2;
-      return true;
-    case Op::kLong3:
-      if (!need(3)) return false;
-      number.integer = ((at[0] - 0x3c) << 16) + load_big<std::uint16_t>(at + 1);
-      cursor_ += 3;
-      return true;
-    case Op::kInt5:
-    case Op::kLong5:
-      if (!need(5)) return false;
-      number.integer = static_cast<std::int32_t>(load_big<std::uint32_t>(at + 1));
-      cursor_ += 5;
-      return true;
-    case Op::kLong9:
-      if (!need(9)) return false;
-      number.integer = static_cast<std::int64_t>(load_big<std::uint64_t>(at + 1));
-      cursor_ += 9;
-      return true;
-    default:
-      break;
-  }
-  number.floating = true;
-  switch (next) {
-    case Op::kDouble0:
-    case Op::kDouble1:
-      number.real = next == Op::kDouble0 ? 0.0 : 1.0;
-      cursor_ += 1;
-      return true;
-    case Op::kDouble8:
-      if (!need(2)) return false;
-      number.real = static_cast<std::int8_t>(at[1]);
-      cursor_ += 2;
-      return true;
-    case Op::kDouble16:
-      if (!need(3)) return false;
-      number.real = static_cast<std::int16_t>(load_big<std::uint16_t>(at + 1));
-      cursor_ += 3;
-      return true;
-    case Op::kDoubleFloat3:
-      if (!need(5)) return false;
-      number.real = static_cast<double>(std::bit_cast<float>(load_big<std::uint32_t>(at + 1)));
-      cursor_ += 5;
-      return true;
-    case Op::kDoubleMill4:
-      if (!need(5)) return false;
-      number.real = 0.001 * static_cast<std::int32_t>(load_big<std::uint32_t>(at + 1));
-      cursor_ += 5;
-      return true;
-    case Op::kDouble64:
-      if (!need(9)) return false;
-      number.real = std::bit_cast<double>(load_big<std::uint64_t>(at + 1));
-      cursor_ += 9;
-      return true;
-    default:
-      return fail_kind(wanted);
-  }
-}
-
 bool Reader::read_integer(std::int64_t& value, std::int64_t min, std::int64_t max,
                           const char* wanted) {
   const std::uint8_t* start = cursor_;
@@ -322,20 +274,20 @@ bool Reader::read_integer(std::int64_t& value, std::int64_t min, std::int64_t ma
 bool Reader::read_int(std::int32_t& value) {
   std::int64_t wide;
   op();
-  if (!read_integer(wide, INT32_MIN, INT32_MAX, "an int")) return false;
+  if (!charge_node() || !read_integer(wide, INT32_MIN, INT32_MAX, "an int")) return false;
   value = static_cast<std::int32_t>(wide);
   return true;
 }
 
 bool Reader::read_long(std::int64_t& value) {
   op();
-  return read_integer(value, INT64_MIN, INT64_MAX, "a long");
+  return charge_node() && read_integer(value, INT64_MIN, INT64_MAX, "a long");
 }
 
 bool Reader::read_double(double& value) {
   Number number;
   op();
-  if (!read_number(number, "a double")) return false;
+  if (!charge_node() || !read_number(number, "a double")) return false;
   value = number.floating ? number.real : static_cast<double>(number.integer);
   return true;
 }
@@ -448,7 +400,12 @@ bool Reader::read_string(std::string_view& value) {
     return read_null();
   }
   if (token_of(next) != Token::kString) return fail_kind("a string");
-  if (!charge_node()) return false;
+  return charge_node() && view_text(value);
+}
+
+// The text here, in the input if it can be taken as it is, else in storage_.
+bool Reader::view_text(std::string_view& value) {
+  const Op next = ops_[*cursor_];
   if (next != Op::kStringChunk) {
     const std::uint8_t* start = cursor_;
     std::size_t units;
@@ -622,10 +579,26 @@ bool Reader::read_type_name(std::size_t units, std::string_view& type) {
   return charge_bytes(text.size()) && keep_text(type, std::move(text));
 }
 
+// A text of the stream's own: the name of a field or of a class or type.
+inline bool Reader::read_name(std::string_view& name, const char* what) {
+  if (cursor_ == end_) return fail_end();
+  const Op next = ops_[*cursor_];
+  if (next == Op::kStringShort) [[likely]] {
+    const std::size_t size = *cursor_;
+    if (size < left() && detail::is_short_ascii(cursor_ + 1, size, left() - 1)) [[likely]] {
+      name = {reinterpret_cast<const char*>(cursor_ + 1), size};
+      cursor_ += 1 + size;
+      return true;
+    }
+  }
+  if (token_of(next) != Token::kString) return fail_kind(what);
+  return view_text(name);
+}
+
 bool Reader::read_type4(std::string_view& type) {
   if (cursor_ == end_) return fail_end();
   if (token_of(ops_[*cursor_]) != Token::kString) return read_type_number(type);
-  return read_string(type) && note_type(type);
+  return read_name(type, "the name of a type") && note_type(type);
 }
 
 // Whether 'T', a number and a length come: the old form of a type reference. A list that begins with
@@ -744,16 +717,13 @@ bool Reader::read_definition() {
   if (!charge_node()) return false;
   ++cursor_;
   std::string_view name;
-  std::uint32_t size;
   if (dialect_ == Dialect::kSofa3) {
+    std::uint32_t size;
     if (!read_count(size, INT32_MAX, "the length of a class name") || !read_type_name(size, name)) {
       return false;
     }
-  } else {
-    if (cursor_ == end_ || token_of(ops_[*cursor_]) != Token::kString) {
-      return fail_kind("the name of a class");
-    }
-    if (!read_string(name)) return false;
+  } else if (!read_name(name, "the name of a class")) {
+    return false;
   }
   std::uint32_t fields;
   if (!read_count(fields, INT32_MAX, "the number of fields") || !check_count(fields, "fields") ||
@@ -768,11 +738,8 @@ bool Reader::read_definition() {
                             fields_.size(), nullptr, nullptr});
   }
   for (std::uint32_t i = 0; i < fields; ++i) {
-    if (cursor_ == end_ || token_of(ops_[*cursor_]) != Token::kString) {
-      return fail_kind("the name of a field");
-    }
     std::string_view field;
-    if (!read_string(field)) return false;
+    if (!read_name(field, "the name of a field")) return false;
     if (!replaying_) fields_.push_back({field.data(), static_cast<std::uint32_t>(field.size()), 0});
   }
   return true;
@@ -811,32 +778,7 @@ bool Reader::begin_object(Container& object) {
   return object.count <= left() || fail_end();
 }
 
-bool Reader::next(Container& container) {
-  if (!ok()) return false;
-  if (container.index == container.count) {
-    if (container.marked) {
-      if (cursor_ == end_) return fail_end();
-      if (ops_[*cursor_] != Op::kEndMark) return fail_kind("the end of a list");
-      ++cursor_;
-    }
-    leave(container.reference);
-    return false;
-  }
-  if (container.count == Container::kUnknown) {
-    if (cursor_ == end_) return fail_end();
-    if (ops_[*cursor_] == Op::kEndMark) {
-      ++cursor_;
-      leave(container.reference);
-      return false;
-    }
-    if (container.index >= limits_.elements) return fail_limit("elements", limits_.elements);
-  } else if (container.definition != kNoDefinition) {
-    const Definition& definition = definitions_[container.definition];
-    container.field = name_of(fields_[definition.first_field + container.index]);
-  }
-  ++container.index;
-  return true;
-}
+bool Reader::next(Container& container) { return step(container); }
 
 bool Reader::skip() {
   const Op next = op();
@@ -850,13 +792,21 @@ bool Reader::skip() {
     case Token::kLong:
     case Token::kDouble: {
       Number number;
-      return read_number(number, "a number");
+      return charge_node() && read_number(number, "a number");
     }
     case Token::kDate: {
       Date date;
       return read_date(date);
     }
-    case Token::kString: return charge_node() && skip_text();
+    case Token::kString: {
+      const std::size_t size = *cursor_;
+      if (size < 0x20 && size < left() &&
+          detail::is_short_ascii(cursor_ + 1, size, left() - 1)) [[likely]] {
+        cursor_ += 1 + size;
+        return charge_node();
+      }
+      return charge_node() && skip_text();
+    }
     case Token::kBytes: return charge_node() && skip_bytes();
     case Token::kReference: {
       std::uint32_t number;
@@ -865,7 +815,7 @@ bool Reader::skip() {
     case Token::kList: {
       Container list;
       if (!begin_list(list)) return false;
-      while (this->next(list)) {
+      while (step(list)) {
         if (!skip()) return false;
       }
       return ok();
@@ -873,7 +823,7 @@ bool Reader::skip() {
     case Token::kMap: {
       Container map;
       if (!begin_map(map)) return false;
-      while (this->next(map)) {
+      while (step(map)) {
         if (!skip() || !skip()) return false;
       }
       return ok();
@@ -881,7 +831,7 @@ bool Reader::skip() {
     case Token::kObject: {
       Container object;
       if (!begin_object(object)) return false;
-      while (this->next(object)) {
+      while (step(object)) {
         if (!skip()) return false;
       }
       return ok();

@@ -28,10 +28,12 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "settee/base/bytes.h"
 #include "settee/base/error.h"
@@ -90,11 +92,17 @@ struct Container {
   bool marked = false;           // a mark ends it
 };
 
+class ReaderState;
+
 class SETTEE_API Reader {
  public:
   /// Reads `data`, which must stay as it is while the Reader is used.
   explicit Reader(std::span<const std::uint8_t> data, Dialect dialect = Dialect::kSofa3,
                   const Limits& limits = Limits());
+  /// Reads `data` from behind its beginning, which is the same as that of `before`; see ReaderState.
+  /// `before` must live as long as the Reader.
+  Reader(std::span<const std::uint8_t> data, const ReaderState& before,
+         const Limits& limits = Limits()) noexcept;
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
   ~Reader();
@@ -139,6 +147,7 @@ class SETTEE_API Reader {
 
  private:
   friend class Decoder;
+  friend class ReaderState;
 
   struct Name {
     const char* text;
@@ -181,6 +190,7 @@ class SETTEE_API Reader {
   std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - cursor_); }
   bool need(std::size_t n);
   detail::Op op();  // of the next value; definitions before it are read
+  bool step(Container& container);
   bool charge_node();
   bool charge_bytes(std::uint64_t n);
 
@@ -199,6 +209,8 @@ class SETTEE_API Reader {
   bool scan_units(std::size_t units, const std::uint8_t*& end, bool& plain);
   bool read_piece(detail::Op op, std::size_t& size, bool& final);
   bool read_text(std::string& text);
+  bool view_text(std::string_view& value);
+  bool read_name(std::string_view& name, const char* what);
   bool skip_text();
   bool skip_bytes();
   bool keep_text(std::string_view& view, std::string text);
@@ -224,6 +236,38 @@ class SETTEE_API Reader {
   detail::Table<Field, 48> fields_;
   detail::Table<Name, 8> types_;
   detail::Table<Referenced, 32> references_;
+};
+
+/// What a Reader knew when it had read the beginning of a message. Requests of one method often begin
+/// with the very same bytes: the next one that does can be read on from there.
+///
+///   if (state.fits(data)) Reader reader(data, state);      // stands behind the beginning
+///
+/// Threads: constant once taken.
+class SETTEE_API ReaderState {
+ public:
+  /// Of nothing: fits no data.
+  ReaderState() noexcept = default;
+  ReaderState(const ReaderState&) = delete;
+  ReaderState& operator=(const ReaderState&) = delete;
+
+  /// Remembers what `reader` has read so far, with a copy of the bytes. False, and then it fits no data,
+  /// when that cannot be continued: generic values were made of it, or names in it were not plain.
+  bool take(const Reader& reader);
+  /// Does `data` begin with the remembered bytes?
+  bool fits(std::span<const std::uint8_t> data) const noexcept {
+    return !head_.empty() && data.size() >= head_.size() &&
+           std::memcmp(data.data(), head_.data(), head_.size()) == 0;
+  }
+
+ private:
+  friend class Reader;
+  std::vector<std::uint8_t> head_;
+  std::vector<Reader::Definition> definitions_;
+  std::vector<Reader::Field> fields_;
+  std::vector<Reader::Name> types_;
+  std::vector<Reader::Referenced> references_;
+  Dialect dialect_ = Dialect::kSofa3;
 };
 
 }  // namespace settee::inline v0::hessian

@@ -493,5 +493,52 @@ TEST(Limit, ReferencesThatMultiplyAreCounted) {
       << read.error().what();
 }
 
+TEST(Reader, GoesOnBehindABeginningThatWasReadBefore) {
+  const Octets bytes = golden("sofa_contents.txt", "java request kinds");
+  const auto read_head = [](Reader& reader) {
+    Container request;
+    EXPECT_TRUE(reader.begin_object(request));
+    while (reader.next(request)) reader.skip();
+  };
+  const auto read_rest = [](Reader& reader) {
+    std::vector<Value> values;
+    while (reader.ok() && !reader.at_end()) {
+      Result<Value> value = hessian::decode<Value>(reader);
+      EXPECT_TRUE(value.ok());
+      values.push_back(*std::move(value));
+    }
+    return values;
+  };
+  hessian::ReaderState state;
+  EXPECT_FALSE(state.fits(bytes));
+  std::vector<Value> first;
+  {
+    const Octets gone = bytes;  // the state must not look at the bytes it was taken from
+    Reader reader(gone);
+    read_head(reader);
+    ASSERT_TRUE(state.take(reader));
+    first = read_rest(reader);
+  }
+  ASSERT_EQ(first.size(), 8u);
+  ASSERT_TRUE(state.fits(bytes));
+  Reader again(bytes, state);
+  EXPECT_GT(again.offset(), 100u);
+  EXPECT_EQ(read_rest(again), first);
+  EXPECT_TRUE(again.ok());
+
+  Octets other = bytes;
+  other[60] ^= 1;
+  EXPECT_FALSE(state.fits(other));
+  EXPECT_FALSE(state.fits(std::span(bytes).first(40)));
+
+  // A Reader that has made generic values cannot be continued elsewhere.
+  Reader whole(bytes);
+  read_head(whole);
+  read_rest(whole);
+  hessian::ReaderState none;
+  EXPECT_FALSE(none.take(whole));
+  EXPECT_FALSE(none.fits(bytes));
+}
+
 }  // namespace
 }  // namespace settee::hessian_test
