@@ -5,6 +5,10 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+#include <map>
+#include <mutex>
+
 #include "settee/hessian/json.h"
 #include "settee/rpc/bolt/internal/arguments.h"
 
@@ -298,9 +302,12 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
 };
 
 ServerSession::ServerSession(std::shared_ptr<Server::Core> core,
-                             std::shared_ptr<const ServerFormat> format,
+                             std::shared_ptr<const ServerFormat> format, HeadCache& heads,
                              net::Connection& connection)
-    : core_(std::move(core)), format_(std::move(format)), connection_(connection) {
+    : core_(std::move(core)),
+      format_(std::move(format)),
+      heads_(heads),
+      connection_(connection) {
   if (core_->options.idle_close.count() > 0) {
     arm(connection.loop(), connection.loop().now() + core_->options.idle_close);
   }
@@ -405,14 +412,17 @@ void ServerSession::answer_failure(const Frame& frame, std::string_view message)
   connection_.cork();
 }
 
-ServiceEntry* ServerSession::find_service(std::string_view name) {
+void ServerSession::refresh_table() {
   const std::uint64_t version = core_->table_version.load(std::memory_order_acquire);
-  if (version != table_version_) {
-    table_ = core_->table();
-    table_version_ = version;
-    last_service_ = nullptr;
-    last_method_ = nullptr;
-  }
+  if (version == table_version_) return;
+  table_ = core_->table();
+  table_version_ = version;
+  last_service_ = nullptr;
+  last_method_ = nullptr;
+}
+
+ServiceEntry* ServerSession::find_service(std::string_view name) {
+  refresh_table();
   if (last_service_ != nullptr && last_service_->unique_name == name) return last_service_;
   last_method_ = nullptr;
   return last_service_ = table_->find(name);
@@ -459,7 +469,48 @@ std::string method_missing(std::string_view method, std::string_view service) {
 
 }  // namespace
 
+std::size_t HeadCache::place(const Frame& frame) noexcept {
+  // The method's name is near the header's end, and tells requests apart together with the lengths.
+  std::size_t hash = frame.header.size();
+  const std::size_t tail = std::min<std::size_t>(frame.header.size(), 8);
+  for (const std::uint8_t byte : frame.header.last(tail)) hash = hash * 31 + byte;
+  return hash % kEntries;
+}
+
+const HeadCache::Entry* HeadCache::find(const Frame& frame,
+                                        std::uint64_t table_version) const noexcept {
+  Slot& slot = slots_[place(frame)];
+  const Entry* entry = slot.entry.get();
+  if (entry == nullptr || entry->table_version != table_version ||
+      entry->header.size() != frame.header.size() ||
+      std::memcmp(entry->header.data(), frame.header.data(), frame.header.size()) != 0 ||
+      !entry->state.fits(frame.content)) {
+    return nullptr;
+  }
+  slot.misses = 0;
+  return entry;
+}
+
+void HeadCache::keep(const Frame& frame, std::uint64_t table_version, MethodEntry& method,
+                     const hessian::Reader& reader) {
+  Slot& slot = slots_[place(frame)];
+  ++slot.misses;
+  if ((slot.misses & (slot.misses - 1)) != 0) return;  // at 1, 2, 4, 8, ...
+  auto entry = std::make_unique<Entry>();
+  if (!entry->state.take(reader)) return;
+  entry->table_version = table_version;
+  entry->method = &method;
+  entry->header.assign(frame.header.begin(), frame.header.end());
+  slot.entry = std::move(entry);
+}
+
 void ServerSession::handle_hessian(const Frame& frame) {
+  refresh_table();
+  if (const HeadCache::Entry* entry = heads_.find(frame, table_version_)) {
+    HessianArguments source(frame.content, entry->state, format_->limits);
+    begin(frame, *entry->method, source, {});
+    return;
+  }
   HessianArguments source(frame.content, dialect_of(frame.content), format_->limits);
   RequestHead head;
   if (!read_request_head(source.reader(), head)) {
@@ -496,6 +547,7 @@ void ServerSession::handle_hessian(const Frame& frame) {
     answer_failure(frame, method_missing(head.method, service_name));
     return;
   }
+  if (head.baggage.empty()) heads_.keep(frame, table_version_, *last_method_, source.reader());
   begin(frame, *last_method_, source, std::move(head.baggage));
 }
 
@@ -595,11 +647,21 @@ class Binding final : public ServerBinding {
   }
   std::unique_ptr<net::Protocol> serve(std::shared_ptr<Server::Core> core,
                                        net::Connection& connection) override {
-    return std::make_unique<ServerSession>(std::move(core), format_, connection);
+    return std::make_unique<ServerSession>(std::move(core), format_, heads_of(connection.loop()),
+                                           connection);
   }
 
  private:
+  HeadCache& heads_of(Loop& loop) {
+    const std::lock_guard lock(mutex_);
+    std::unique_ptr<HeadCache>& heads = heads_[&loop];
+    if (!heads) heads = std::make_unique<HeadCache>();
+    return *heads;
+  }
+
   std::shared_ptr<ServerFormat> format_;
+  std::mutex mutex_;
+  std::map<Loop*, std::unique_ptr<HeadCache>> heads_;  // each used on its loop only
 };
 
 }  // namespace

@@ -29,6 +29,10 @@ class HessianArguments final : public ArgumentSource {
   HessianArguments(std::span<const std::uint8_t> content, Dialect dialect,
                    const hessian::Limits& limits)
       : content_(content), limits_(limits), reader_(content, dialect, limits) {}
+  /// Of a request whose head is known.
+  HessianArguments(std::span<const std::uint8_t> content, const hessian::ReaderState& head,
+                   const hessian::Limits& limits)
+      : content_(content), limits_(limits), reader_(content, head, limits) {}
 
   /// Behind read_request_head() it stands at the first argument.
   hessian::Reader& reader() noexcept { return reader_; }

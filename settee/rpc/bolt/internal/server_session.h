@@ -5,8 +5,10 @@
 
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "settee/net/connection.h"
 #include "settee/rpc/bolt/frame.h"
@@ -29,10 +31,38 @@ struct ServerFormat {
   }
 };
 
+/// Of the requests that a loop has served: how they began and what that meant. Callers without a trace
+/// begin every request of a method with the same bytes, and need not have them read again.
+class HeadCache {
+ public:
+  struct Entry {
+    std::uint64_t table_version = 0;
+    MethodEntry* method = nullptr;
+    std::vector<std::uint8_t> header;
+    hessian::ReaderState state;
+  };
+
+  /// The entry for such a request; null if there is none of this very beginning and table.
+  const Entry* find(const Frame& frame, std::uint64_t table_version) const noexcept;
+  /// Remembers a request whose head `reader` has read. Now and then: beginnings that differ each time
+  /// are not worth the copy.
+  void keep(const Frame& frame, std::uint64_t table_version, MethodEntry& method,
+            const hessian::Reader& reader);
+
+ private:
+  static constexpr std::size_t kEntries = 32;
+  static std::size_t place(const Frame& frame) noexcept;
+  struct Slot {
+    std::uint32_t misses = 0;
+    std::unique_ptr<Entry> entry;
+  };
+  mutable std::array<Slot, kEntries> slots_;
+};
+
 class ServerSession final : public net::Protocol, private Timer {
  public:
   ServerSession(std::shared_ptr<Server::Core> core, std::shared_ptr<const ServerFormat> format,
-                net::Connection& connection);
+                HeadCache& heads, net::Connection& connection);
   ~ServerSession() override;
 
   Taken on_data(net::Connection& connection, std::span<const std::uint8_t> data) override;
@@ -48,6 +78,7 @@ class ServerSession final : public net::Protocol, private Timer {
   void handle_hessian(const Frame& frame);
   void handle_plain(const Frame& frame);  // protobuf and JSON
   void handle_generic(const Frame& frame, ServiceEntry& service, hessian::Reader& reader);
+  void refresh_table();
   ServiceEntry* find_service(std::string_view name);
   void begin(const Frame& frame, MethodEntry& method, ArgumentSource& source,
              Baggage baggage);
@@ -60,6 +91,7 @@ class ServerSession final : public net::Protocol, private Timer {
 
   std::shared_ptr<Server::Core> core_;
   std::shared_ptr<const ServerFormat> format_;
+  HeadCache& heads_;  // of this loop, kept by format_'s owner: the binding in core_
   net::Connection& connection_;
   std::shared_ptr<const ServiceTable> table_;
   std::uint64_t table_version_ = 0;
