@@ -1,0 +1,160 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// settee call: one generic call.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+#include <iterator>
+
+#include "apps/settee/commands.h"
+#include "apps/settee/text.h"
+#include "settee/hessian/exception.h"
+#include "settee/hessian/json.h"
+#include "settee/rpc/rpc.h"
+
+namespace settee::cli {
+
+namespace {
+
+using hessian::Value;
+
+constexpr std::string_view kName = "call";
+
+/// The name by which Class.getName() calls an array that is written int[], byte[][] or
+/// com.acme.User[]; all other names are as they are.
+std::string java_signature(std::string_view name) {
+  std::string dimensions;
+  while (name.ends_with("[]")) {
+    name.remove_suffix(2);
+    dimensions += '[';
+  }
+  if (dimensions.empty()) return std::string(name);
+  static constexpr std::pair<std::string_view, char> kPrimitives[] = {
+      {"boolean", 'Z'}, {"byte", 'B'}, {"short", 'S'}, {"char", 'C'},
+      {"int", 'I'},     {"long", 'J'}, {"float", 'F'}, {"double", 'D'}};
+  for (const auto& [primitive, letter] : kPrimitives) {
+    if (name == primitive) return dimensions + letter;
+  }
+  return fmt::format("{}L{};", dimensions, name);
+}
+
+Result<rpc::Baggage> read_baggage(const std::vector<std::string>& pairs) {
+  rpc::Baggage baggage;
+  for (const std::string& pair : pairs) {
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return Error(Code::kInvalidArgument, fmt::format("--baggage '{}' is no KEY=VALUE", pair));
+    }
+    baggage.insert_or_assign(pair.substr(0, equals), pair.substr(equals + 1));
+  }
+  return baggage;
+}
+
+// What an exception has beyond class, message and stack.
+void print_fields(const Value& exception, std::string_view indent) {
+  Value fields = Value::map();
+  for (std::size_t i = 0; i < exception.size(); ++i) {
+    const std::string_view name = exception.field_name(i);
+    if (name == "detailMessage" || name == "cause" || name == "stackTrace" ||
+        name == "suppressedExceptions") {
+      continue;
+    }
+    fields.set(name, exception.field(i));
+  }
+  if (fields.size() == 0) return;
+  const std::string text = json::to_text(fields, json::Layout::kCompact);
+  std::fprintf(stderr, "%sfields: %s\n", std::string(indent).c_str(), text.c_str());
+}
+
+int complain_of_exception(const Error& error) {
+  complain(kName, fmt::format("{}: {}", error.exception()->class_name(), error.message()));
+  const auto* java = dynamic_cast<const hessian::ExceptionObject*>(error.exception());
+  if (java == nullptr) return kFailed;
+  print_fields(java->value(), "  ");
+  Value cause = java->cause();
+  for (int depth = 0; depth < 10 && hessian::ExceptionObject::is_exception(cause); ++depth) {
+    const hessian::ExceptionObject object(cause);
+    std::fprintf(stderr, "  caused by %s\n",
+                 printable(fmt::format("{}: {}", object.class_name(), object.message())).c_str());
+    print_fields(cause, "    ");
+    cause = object.cause();
+  }
+  return kFailed;
+}
+
+}  // namespace
+
+int run(const CallCommand& command) {
+  Result<rpc::Baggage> baggage = read_baggage(command.baggage);
+  if (!baggage) return complain(kName, baggage.error());
+
+  std::string text = command.arguments;
+  if (text == "-") {
+    text.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+  }
+  std::vector<std::string> types;
+  for (const std::string& type : command.java_types) {
+    if (!type.empty()) types.push_back(java_signature(type));
+  }
+  Result<std::vector<Value>> arguments = json::parse_arguments(text, types);
+  if (!arguments) {
+    complain(kName, fmt::format("the arguments cannot be used: {}", arguments.error().message()));
+    return kUsage;
+  }
+  if (command.has_java_types && types.empty() && !arguments->empty()) {
+    complain(kName, fmt::format("--java-types names no types, but there are {} arguments",
+                                arguments->size()));
+    return kUsage;
+  }
+
+  // Its warnings say what the Error will say as well.
+  RuntimeOptions quiet;
+  quiet.threads = 1;
+  quiet.log_level = LogLevel::kError;
+  Runtime runtime(quiet);
+  rpc::ClientOptions client_options;
+  client_options.app_name = "settee-cli";
+  rpc::Client client(runtime, client_options);
+  const auto answered = std::make_shared<rpc::Baggage>();
+  Context context;
+  if (!baggage->empty()) context = context.with(rpc::kRequestBaggage, *baggage);
+  context = context.with(rpc::kResponseBaggage, answered);
+
+  const TimePoint begin = Clock::now();
+  Value result;
+  try {
+    rpc::ReferOptions options;
+    options.timeout = command.timeout;
+    const rpc::GenericReference service = client.refer_generic(command.url, options);
+    result = runtime.run(with_context(
+        context, service.call(command.method, std::move(types), *std::move(arguments))));
+  } catch (const Error& error) {
+    if (error.code() == Code::kBusiness && error.exception() != nullptr) {
+      return complain_of_exception(error);
+    }
+    return complain(kName, error);
+  }
+  if (command.verbose) {
+    const double ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+    complain(kName, fmt::format("{}#{} answered in {:.3f} ms, connecting included", command.url,
+                                command.method, ms));
+    for (const auto& [key, value] : *answered) {
+      complain(kName, fmt::format("response baggage: {}={}", key, value));
+    }
+  }
+  const bool pretty = command.pretty || (!command.compact && isatty(STDOUT_FILENO) != 0);
+  std::string json = json::to_text(result, pretty ? json::Layout::kPretty : json::Layout::kCompact,
+                                   command.types ? json::TypeNames::kAll : json::TypeNames::kNone);
+  json += '\n';
+  if (std::fwrite(json.data(), 1, json.size(), stdout) != json.size() || std::fflush(stdout) != 0) {
+    complain(kName, "the result cannot be written to standard output");
+    return kFailed;
+  }
+  return kOk;
+}
+
+}  // namespace settee::cli
