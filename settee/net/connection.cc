@@ -57,10 +57,10 @@ Connection::~Connection() {
 }
 
 void Connection::begin(std::unique_ptr<Protocol> protocol) {
-  protocol_ = std::move(protocol);
-  stats_.open.add();
+  stats_.open.add();  // until close() or the destructor
   // Both directions once and for all: edges come only when there is news.
   loop_.watch(fd_, EPOLLIN | EPOLLOUT | EPOLLRDHUP, *this);
+  protocol_ = std::move(protocol);
   protocol_->on_begin(*this);
 }
 
@@ -75,12 +75,14 @@ void Connection::cork() {
   } else {
     loop_.at_turn_end(flush_hook_);
   }
+  // Known at once, so that the frames of this very read make no more.
+  if (!closed() && out_.size() > options_.high_mark) congested_ = true;
 }
 
 void Connection::resume_reading() {
   if (!paused_) return;
   paused_ = false;
-  if (!closed() && !congested_ && (readable_ || !pending_.empty())) loop_.next_turn(read_hook_);
+  if (may_read() && (readable_ || !pending_.empty())) loop_.next_turn(read_hook_);
 }
 
 void Connection::on_events(std::uint32_t events) {
@@ -90,6 +92,8 @@ void Connection::on_events(std::uint32_t events) {
     flush();
   }
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+    // The end has no edge of its own when it came with the last bytes.
+    if ((events & ~static_cast<std::uint32_t>(EPOLLIN | EPOLLOUT)) != 0) ended_ = true;
     readable_ = true;
     read();
   }
@@ -114,6 +118,8 @@ void Connection::read() {
       return;
     }
     if (got == 0) {
+      flush();  // the peer may still read what it has asked for
+      if (closed()) return;
       close(Error(Code::kConnectionClosed,
                   fmt::format("connection with {}: the peer closed it{}", peer_.to_string(),
                               pending_.empty()
@@ -126,7 +132,7 @@ void Connection::read() {
     stats_.bytes_in.add(count);
     last_read_ = loop_.now();
     // A short read has emptied the socket: the next bytes bring an edge of their own.
-    if (count < scratch.size()) readable_ = false;
+    if (count < scratch.size() && !ended_) readable_ = false;
     receive(scratch.first(count));
     if (budget <= count) {
       if (readable_ && may_read()) loop_.next_turn(read_hook_);
@@ -176,7 +182,10 @@ std::size_t Connection::deliver(std::span<const std::uint8_t> data) {
       protocol_->on_begin(*this);
       continue;
     }
-    if (!may_read() || wanted_ > data.size() - used) break;
+    if (!may_read()) break;
+    // What takes nothing of what it has must want more.
+    if (taken.consumed == 0) wanted_ = std::max(wanted_, data.size() - used + 1);
+    if (wanted_ > data.size() - used) break;
   }
   return used;
 }
@@ -214,7 +223,7 @@ void Connection::flush() {
   } else if (congested_ && out_.size() <= options_.low_mark) {
     congested_ = false;
     protocol_->on_drained(*this);
-    if (!closed() && !paused_ && (readable_ || !pending_.empty())) loop_.next_turn(read_hook_);
+    if (may_read() && (readable_ || !pending_.empty())) loop_.next_turn(read_hook_);
   }
 }
 

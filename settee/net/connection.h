@@ -5,8 +5,12 @@
 // Protocol, and writes once at the end of the loop's turn all that was appended to out() meanwhile:
 // the answers of one read leave in one system call.
 //
-// Back-pressure: above `high_mark` bytes that could not be written it stops reading until less than
-// `low_mark` are left; the protocol may stop reading too, e.g. when too many calls are in flight.
+// Back-pressure: above `high_mark` unsent bytes it is congested, until no more than `low_mark` are left.
+// While it is, it stops reading, unless the options say otherwise; the protocol may stop reading too,
+// e.g. when too many calls are in flight.
+//
+// When the peer has closed its side, what is in out() is still offered to it, once; then the
+// connection is closed.
 //
 // Threads: everything on the loop's thread.
 
@@ -34,7 +38,9 @@ class SETTEE_API Protocol {
 
   /// What on_data() did with the bytes it was given.
   struct Taken {
-    std::size_t consumed;   ///< These are done with; the rest is given again with more behind it.
+    /// These are done with; the rest is given again with more behind it, or, if on_data() left it as it
+    /// paused reading or the connection became congested, when reading goes on.
+    std::size_t consumed;
     std::size_t wanted = 1;  ///< on_data() has no use for fewer bytes than this.
   };
   /// The connection has been given this protocol; on_data() comes next.
@@ -48,8 +54,9 @@ class SETTEE_API Protocol {
 };
 
 struct ConnectionOptions {
-  std::size_t high_mark = 4 * 1024 * 1024;  ///< Unsent bytes above which reading stops.
-  std::size_t low_mark = 1024 * 1024;       ///< Unsent bytes below which reading goes on.
+  std::size_t high_mark = 4 * 1024 * 1024;  ///< With more unsent bytes it is congested.
+  std::size_t low_mark = 1024 * 1024;       ///< With so many or fewer it no longer is.
+  bool read_when_congested = false;         ///< Do not stop reading for it.
   std::size_t turn_bytes = 256 * 1024;      ///< Read at most so much of one connection in a turn.
 };
 
@@ -65,7 +72,8 @@ struct ConnectionStats {
 
 class SETTEE_API Connection final : public Watcher, public std::enable_shared_from_this<Connection> {
  public:
-  /// Takes over `fd`, a connected non-blocking stream socket. Call begin() once, on the loop.
+  /// Takes over `fd`, a connected non-blocking stream socket. Call begin() once, on the loop; it throws an
+  /// Error (kIo) if the loop cannot watch the socket.
   Connection(Loop& loop, int fd, SocketAddress peer, const ConnectionOptions& options,
              const ConnectionStats& stats);
   ~Connection();
@@ -80,6 +88,7 @@ class SETTEE_API Connection final : public Watcher, public std::enable_shared_fr
   /// Writes out() at the end of this turn (or now, if it has grown large).
   void cork();
   std::size_t unsent() const noexcept { return out_.size(); }
+  /// Too many bytes are unsent: the peer does not read what it gets. Protocols stop making more.
   bool congested() const noexcept { return congested_; }
 
   void pause_reading() noexcept { paused_ = true; }
@@ -120,7 +129,9 @@ class SETTEE_API Connection final : public Watcher, public std::enable_shared_fr
     Connection& connection_;
   };
 
-  bool may_read() const noexcept { return !closed() && !paused_ && !congested_ && !closing_; }
+  bool may_read() const noexcept {
+    return !closed() && !paused_ && (!congested_ || options_.read_when_congested) && !closing_;
+  }
   void read();
   void receive(std::span<const std::uint8_t> fresh);
   std::size_t deliver(std::span<const std::uint8_t> data);
@@ -131,6 +142,7 @@ class SETTEE_API Connection final : public Watcher, public std::enable_shared_fr
   bool paused_ = false;      // by the protocol
   bool congested_ = false;   // too much unsent
   bool readable_ = false;    // there may be more to read than was read
+  bool ended_ = false;       // the peer sends no more than what is there
   bool writable_ = true;
   std::size_t wanted_ = 1;
   Buffer out_;

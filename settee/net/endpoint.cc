@@ -109,6 +109,11 @@ Result<std::vector<SocketAddress>> look_up(const Endpoint& endpoint, int flags) 
   std::vector<SocketAddress> addresses;
   if (endpoint.unix_path) {
     sockaddr_un address{};
+    if (endpoint.host.size() >= sizeof address.sun_path) {
+      return Error(Code::kInvalidArgument,
+                   fmt::format("the socket path '{}' has {} bytes, and {} is the most there can be",
+                               endpoint.host, endpoint.host.size(), sizeof address.sun_path - 1));
+    }
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, endpoint.host.c_str(), endpoint.host.size() + 1);
     addresses.emplace_back(

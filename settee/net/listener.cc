@@ -213,8 +213,10 @@ void Listener::stop() {
 
 namespace {
 
-// Waits until a socket that connects is writable, or a time.
-class Connecting final : public Watcher, public Timer, public detail::NativeAwaiter {
+// Waits until a socket that connects is writable, a time, or the Context's deadline or cancellation.
+class Connecting final : public Watcher,
+                         public Timer,
+                         public std::enable_shared_from_this<Connecting> {
  public:
   Connecting(int fd, TimePoint by, std::string what) : fd_(fd), by_(by), what_(std::move(what)) {}
   ~Connecting() override { finish(); }
@@ -242,7 +244,20 @@ class Connecting final : public Watcher, public Timer, public detail::NativeAwai
     loop_ = Loop::current();
     loop_->watch(fd_, EPOLLOUT, *this);
     watching_ = true;
+    by_deadline_ = context.deadline() < by_;
     arm(*loop_, std::min(by_, context.deadline()));
+    if (std::stop_token token = context.stop_token(); token.stop_possible()) {
+      // Cancelling may happen on any thread, even while this runs: it only posts.
+      cancel_.emplace(std::move(token), [weak = weak_from_this(), loop = loop_] {
+        loop->post([weak] {
+          const auto self = weak.lock();
+          if (self && self->watching_) {
+            self->error_ = Error(Code::kCancelled, self->what_ + ": cancelled by the caller");
+            self->wake();
+          }
+        });
+      });
+    }
   }
   void finish() noexcept {
     disarm();
@@ -261,7 +276,9 @@ class Connecting final : public Watcher, public Timer, public detail::NativeAwai
     wake();
   }
   void on_timer() override {
-    error_ = Error(Code::kConnectFailed, what_ + ": no answer within the connect timeout");
+    error_ = by_deadline_
+                 ? Error(Code::kTimeout, what_ + ": the deadline came first")
+                 : Error(Code::kConnectFailed, what_ + ": no answer within the connect timeout");
     wake();
   }
 
@@ -271,7 +288,9 @@ class Connecting final : public Watcher, public Timer, public detail::NativeAwai
   Loop* loop_ = nullptr;
   detail::PromiseBase* promise_ = nullptr;
   bool watching_ = false;
+  bool by_deadline_ = false;
   std::optional<Error> error_;
+  std::optional<std::stop_callback<std::function<void()>>> cancel_;
 };
 
 }  // namespace
@@ -280,6 +299,7 @@ Task<Socket> connect(SocketAddress address, Duration timeout) {
   Loop* loop = Loop::current();
   const std::string what = "connect to " + address.to_string();
   if (loop == nullptr) co_return Error(Code::kMisuse, what + ": not on a loop's thread");
+  if (Result<void> may = context().check(what); !may) co_return may.error();
   Socket socket(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), address);
   if (socket.fd() < 0) {
     co_return Error(Code::kConnectFailed,
