@@ -87,8 +87,9 @@ Server::Core::Core(Runtime& r, ServerOptions o)
   });
 }
 
-std::shared_ptr<const ServiceTable> Server::Core::table() const {
+std::shared_ptr<const ServiceTable> Server::Core::table(std::uint64_t* version) const {
   const std::lock_guard lock(mutex_);
+  if (version != nullptr) *version = table_version.load(std::memory_order_relaxed);
   return table_;
 }
 
@@ -190,7 +191,13 @@ void Server::Core::accept(Loop& loop, net::Socket socket) {
   auto connection = std::make_shared<net::Connection>(loop, socket.release(), peer,
                                                       connection_options, net_stats);
   of(loop).connections.insert(connection);
-  connection->begin(std::make_unique<Detector>(shared_from_this()));
+  try {
+    connection->begin(std::make_unique<Detector>(shared_from_this()));
+  } catch (const Error& error) {
+    runtime.log(LogLevel::kError, "rpc",
+                fmt::format("connection of {} dropped: {}", peer.to_string(), error.what()));
+    forget(*connection);
+  }
 }
 
 void Server::Core::forget(net::Connection& connection) {
@@ -202,17 +209,15 @@ void Server::Core::forget(net::Connection& connection) {
 }
 
 void Server::Core::stop() {
+  if (Loop::current() != nullptr) {
+    throw Error(Code::kMisuse, "Server::stop() on a loop's thread would wait for itself");
+  }
   {
     const std::lock_guard lock(mutex_);
     if (state_ == State::kStopped) return;
     const bool running = state_ == State::kStarted;
     state_ = State::kStopped;
     if (!running) return;
-  }
-  for (const PerLoop& per_loop : loops_) {
-    if (per_loop.loop->in_loop() && runtime.loop_count() != 0) {
-      throw Error(Code::kMisuse, "Server::stop() on a loop's thread would wait for itself");
-    }
   }
   listener->stop();
   draining.store(true, std::memory_order_release);
@@ -256,7 +261,28 @@ void Server::Core::stop() {
   }
 }
 
-void Server::Core::log_bad_peer(const std::string& message) {
+namespace {
+
+// What a peer has written is for the eyes of an operator: one line, of bounded length, that cannot look
+// like several.
+std::string one_line(std::string_view text) {
+  constexpr std::size_t kMost = 600;
+  std::string line;
+  for (const char c : text.substr(0, kMost)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      line += fmt::format("\\x{:02x}", byte);
+    } else {
+      line += c;
+    }
+  }
+  if (text.size() > kMost) line += fmt::format("... ({} bytes more)", text.size() - kMost);
+  return line;
+}
+
+}  // namespace
+
+void Server::Core::log_bad_peer(std::string_view message) {
   int suppressed = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -271,7 +297,7 @@ void Server::Core::log_bad_peer(const std::string& message) {
   if (suppressed > 0) {
     runtime.log(LogLevel::kWarning, "rpc", fmt::format("{} more such lines left out", suppressed));
   }
-  runtime.log(LogLevel::kWarning, "rpc", message);
+  runtime.log(LogLevel::kWarning, "rpc", one_line(message));
 }
 
 Server::Server(Runtime& runtime, ServerOptions options)

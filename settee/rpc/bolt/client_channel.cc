@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "settee/base/detail/parking.h"
 #include "settee/hessian/json.h"
 #include "settee/rpc/bolt/internal/arguments.h"
 
@@ -138,51 +139,40 @@ void PendingCall::read_answer(const Frame& frame, const std::string& address) {
   end(std::move(error));
 }
 
-/// Suspends a coroutine until the channel wakes it or a time comes.
-class Channel::Waiter final : public settee::detail::NativeAwaiter, public Timer {
+/// A coroutine that waits for the channel to wake it, a time or its cancellation.
+class Channel::Waiter final {
  public:
-  class Awaiter : public settee::detail::NativeAwaiter {
-   public:
-    explicit Awaiter(Waiter& waiter) noexcept : waiter_(&waiter) {}
-    bool await_ready() const noexcept { return false; }
-    template <class P>
-    void await_suspend(std::coroutine_handle<P> self) noexcept {
-      waiter_->promise_ = &self.promise();
-    }
-    void await_resume() const noexcept {}
+  using Reason = settee::detail::Parking::Reason;
 
-   private:
-    Waiter* waiter_;
-  };
-  Waiter(std::deque<Waiter*>& list, Loop& loop, TimePoint by) : list_(list) {
-    list_.push_back(this);
-    if (by != kNoDeadline) arm(loop, by);
-  }
-  ~Waiter() override { leave(); }
-  Awaiter woken() noexcept { return Awaiter(*this); }
+  explicit Waiter(std::deque<Waiter*>& list) : list_(list) { list_.push_back(this); }
+  ~Waiter() { leave(); }
+  auto woken(TimePoint by) noexcept { return parking_.wait(by); }
   const std::optional<Error>& error() const noexcept { return error_; }
-  bool timed_out() const noexcept { return timed_out_; }
 
+  /// This may be gone when it returns.
   void wake(std::optional<Error> error) {
     leave();
     error_ = std::move(error);
-    if (promise_ != nullptr) settee::detail::resume_now(*std::exchange(promise_, nullptr));
+    parking_.wake();
+  }
+  /// What ended the wait, if it was not wake(). `doing` is what was waited for.
+  static std::optional<Error> ended(Reason reason, std::string_view doing) {
+    switch (reason) {
+      case Reason::kWoken: return std::nullopt;
+      case Reason::kCancelled:
+        return Error(Code::kCancelled, fmt::format("cancelled by the caller while {}", doing));
+      default: return Error(Code::kTimeout, fmt::format("the deadline came while {}", doing));
+    }
   }
 
  private:
-  void on_timer() override {
-    timed_out_ = true;
-    wake(std::nullopt);
-  }
-  void leave() {
-    disarm();
+  void leave() noexcept {
     if (std::exchange(left_, true)) return;
     list_.erase(std::find(list_.begin(), list_.end(), this));
   }
   std::deque<Waiter*>& list_;
   bool left_ = false;
-  bool timed_out_ = false;
-  settee::detail::PromiseBase* promise_ = nullptr;
+  settee::detail::Parking parking_;
   std::optional<Error> error_;
 };
 
@@ -271,19 +261,26 @@ settee::detail::Detached Channel::connect(std::shared_ptr<Channel> self) {
 }
 
 void Channel::on_connected(net::Socket socket) {
-  shared_->stats.connects.add();
-  failures_ = 0;
-  last_error_.reset();
   net::ConnectionOptions options;
   // Calls are held back by max_unsent; reading never stops for it, or two full ends would wait for
   // one another.
-  options.high_mark = SIZE_MAX;
+  options.high_mark = std::max<std::size_t>(shared_->options.max_unsent, 1) - 1;
   options.low_mark = shared_->options.max_unsent / 2;
+  options.read_when_congested = true;
   const net::SocketAddress peer = socket.peer();
   auto connection = std::make_shared<net::Connection>(loop_, socket.release(), peer, options,
                                                       shared_->net_stats);
   connection_ = connection;
-  connection->begin(std::make_unique<Protocol>(shared_from_this()));
+  try {
+    connection->begin(std::make_unique<Protocol>(shared_from_this()));
+  } catch (const Error& error) {
+    connection_.reset();
+    on_failed(error.within(fmt::format("connect to {}", address_)));
+    return;
+  }
+  shared_->stats.connects.add();
+  last_error_.reset();
+  heard_ = false;
   beat_sent_ = false;
   beat_misses_ = 0;
   if (shared_->options.heartbeat.count() > 0) {
@@ -294,9 +291,14 @@ void Channel::on_connected(net::Socket socket) {
 
 void Channel::on_failed(Error error) {
   shared_->stats.connect_failures.add();
+  back_off(error);
+  wake(std::move(error));
+}
+
+void Channel::back_off(const Error& error) {
   const ClientOptions& options = shared_->options;
   auto pause = options.reconnect_first;
-  for (int i = 0; i < failures_ && pause < options.reconnect_most; ++i) pause *= 2;
+  for (int i = 0; i < std::min(failures_, 30) && pause < options.reconnect_most; ++i) pause *= 2;
   pause = std::min(pause, options.reconnect_most);
   if (failures_++ == 0) {
     shared_->runtime.log(LogLevel::kWarning, "rpc",
@@ -304,24 +306,33 @@ void Channel::on_failed(Error error) {
                                      options.reconnect_first.count(),
                                      options.reconnect_most.count()));
   }
-  next_attempt_ = loop_.now() + pause;
+  next_attempt_ = Clock::now() + pause;
   retry_->arm(loop_, next_attempt_);
   last_error_ = error;
-  wake(std::move(error));
 }
 
 void Channel::on_lost(const Error& why) {
   connection_.reset();
   beat_->disarm();
+  // Before anybody hears of it, and calls again.
+  if (shared_->stopped.load()) {
+    // No more attempts.
+  } else if (!heard_) {
+    // It takes connections and gives nothing: as good as one that refuses them.
+    back_off(Error(Code::kConnectFailed,
+                   fmt::format("connect to {}: it ended the connection without a word", address_))
+                 .because(why));
+  } else {
+    shared_->runtime.log(LogLevel::kInfo, "rpc",
+                         fmt::format("lost {}: {}", address_, why.message()));
+    // Made anew at once, by whoever calls, or by itself shortly.
+    next_attempt_ = Clock::now();
+    retry_->arm(loop_, next_attempt_ + shared_->options.reconnect_first);
+  }
   fail_all(Error(Code::kConnectionClosed,
                  fmt::format("the connection to {} ended before the answer came", address_))
                .because(why));
   wake_for_room();
-  if (shared_->stopped.load()) return;
-  shared_->runtime.log(LogLevel::kInfo, "rpc", fmt::format("lost {}: {}", address_, why.message()));
-  // Made anew at once the first time, by whoever calls or by itself shortly.
-  next_attempt_ = loop_.now();
-  retry_->arm(loop_, loop_.now() + shared_->options.reconnect_first);
 }
 
 Task<void> Channel::connected(TimePoint by) {
@@ -341,23 +352,20 @@ Task<void> Channel::connected(TimePoint by) {
       if (ready()) break;
       if (!connecting_ && last_error_) co_await fail(*last_error_);
     }
-    Waiter waiter(waiters_, loop_, by);
-    co_await waiter.woken();
-    if (waiter.timed_out()) {
-      co_await fail(Error(Code::kTimeout, fmt::format("the deadline came while connecting to {}",
-                                                      address_)));
+    Waiter waiter(waiters_);
+    const Waiter::Reason reason = co_await waiter.woken(by);
+    if (std::optional<Error> ended = Waiter::ended(reason, "connecting to " + address_)) {
+      co_await fail(*std::move(ended));
     }
     if (waiter.error()) co_await fail(*waiter.error());
   }
 }
 
 Task<void> Channel::room(TimePoint by) {
-  Waiter waiter(room_waiters_, loop_, by);
-  co_await waiter.woken();
-  if (waiter.timed_out()) {
-    co_await fail(Error(Code::kTimeout, fmt::format("the deadline came while waiting for room: {}",
-                                                    describe_full())));
-  }
+  Waiter waiter(room_waiters_);
+  const Waiter::Reason reason = co_await waiter.woken(by);
+  if (reason == Waiter::Reason::kWoken) co_return;
+  co_await fail(*Waiter::ended(reason, "waiting for room: " + describe_full()));
 }
 
 std::string Channel::describe_full() const {
@@ -456,6 +464,8 @@ Result<void> Channel::send(PendingCall& call) {
   }
   shared_->stats.calls.add();
   connection_->cork();
+  // The write may have found the connection broken, and have ended the call with it.
+  if (call.ended_) return {};
   if (request.oneway) {
     take(call.id_);
     call.ended_ = true;
@@ -481,7 +491,10 @@ net::Protocol::Taken Channel::on_data(std::span<const std::uint8_t> data) {
   limits.content = shared_->options.max_frame;
   std::size_t used = 0;
   std::size_t wanted = 1;
-  while (connection_ != nullptr) {
+  if (!std::exchange(heard_, true)) failures_ = 0;
+  // What runs in between may end the connection, and make another.
+  const net::Connection* const ours = connection_.get();
+  while (ours != nullptr && connection_.get() == ours) {
     Frame frame;
     const FrameStep step = read_frame(data.subspan(used), limits, frame);
     if (step.kind == FrameStep::kMore) {
@@ -494,13 +507,14 @@ net::Protocol::Taken Channel::on_data(std::span<const std::uint8_t> data) {
                       step.rule, step.offset);
       shared_->runtime.log(LogLevel::kWarning, "rpc", message);
       run_finished();
-      if (connection_ != nullptr) connection_->close(Error(Code::kProtocol, message));
+      if (connection_.get() == ours) connection_->close(Error(Code::kProtocol, message));
       return {used};
     }
     used += step.size;
     if (frame.command == Command::kResponse) {
       on_response(frame);
     } else if (frame.type == FrameType::kRequest) {
+      if (connection_->congested()) continue;  // it asks, and does not read: no answer piles up
       if (frame.command == Command::kHeartbeat) {
         append_heartbeat_ack(connection_->out(), frame);
       } else {
@@ -566,9 +580,13 @@ void Channel::wake(std::optional<Error> error) {
 }
 
 void Channel::wake_for_room() {
+  // Who is woken may give its room back at once, which comes here again: one loop is enough.
+  if (making_room_) return;
+  making_room_ = true;
   while (!room_waiters_.empty() && (connection_ == nullptr || !full())) {
     room_waiters_.front()->wake(std::nullopt);
   }
+  making_room_ = false;
 }
 
 void Channel::on_beat() {

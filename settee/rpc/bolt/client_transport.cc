@@ -51,11 +51,10 @@ class BoltTransport final : public Transport, public std::enable_shared_from_thi
   std::unique_ptr<Target> target(TargetOptions target_options) override;
 
   void stop() override {
-    if (shared->stopped.exchange(true)) return;
-    if (Loop* here = Loop::current(); here != nullptr && runtime.loop_count() != 0) {
-      shared->stopped.store(false);
+    if (Loop::current() != nullptr) {
       throw Error(Code::kMisuse, "Client::stop() on a loop's thread would wait for itself");
     }
+    if (shared->stopped.exchange(true)) return;
     runtime.on_each_loop([this](Loop& loop) {
       for (const auto& [address, channel] : loops_[index_of(loop)].channels) channel->stop();
       loops_[index_of(loop)].channels.clear();

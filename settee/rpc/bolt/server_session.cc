@@ -21,6 +21,17 @@ hessian::Dialect dialect_of(std::span<const std::uint8_t> content) {
   return hessian::detect_dialect(content[0]).value_or(Dialect::kSofa3);
 }
 
+constexpr std::size_t kLargestHeader = 32767;  // its length is a signed 16-bit number
+
+// Whether the header of a response has room for it.
+bool fits_header(const Baggage& baggage) {
+  std::size_t size = 64;  // what else is there
+  for (const auto& [key, value] : baggage) {
+    size += 8 + kResponseBaggagePrefix.size() + key.size() + value.size();
+  }
+  return size <= kLargestHeader;
+}
+
 void append_baggage(Buffer& out, const Baggage& baggage) {
   for (const auto& [key, value] : baggage) {
     append_header_pair(out, fmt::format("{}{}", kResponseBaggagePrefix, key), value);
@@ -99,7 +110,10 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
     return context;
   }
 
-  void session_gone() noexcept { session_ = nullptr; }
+  void session_gone() noexcept {
+    peer_ = session_->peer_text_;
+    session_ = nullptr;
+  }
   ServerCall* next() const noexcept { return next_; }
   Loop& loop() noexcept { return loop_; }
 
@@ -122,7 +136,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
     const std::string message =
         fmt::format("{}#{}: reading the arguments: {}", method_.service->unique_name, method_.name,
                     read.error().what());
-    core_.runtime.log(LogLevel::kWarning, "rpc", fmt::format("from {}: {}", call_.peer(), message));
+    core_.log_bad_peer(fmt::format("from {}: {}", call_.peer(), message));
     if (session_ != nullptr && !oneway_) {
       session_->answer_status(as_frame(), Status::kServerDeserialize, message);
     }
@@ -200,10 +214,10 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
     const std::size_t header_size = out.size() - header;
     begin_content(out, frame);
     Result<void> written = write_body(out, result);
-    if (written && header_size > 32767) {
+    if (written && header_size > kLargestHeader) {
       written = Error(Code::kLimit, fmt::format("the response's baggage of {} bytes is over Bolt's "
-                                                "32767",
-                                                header_size));
+                                                "{}",
+                                                header_size, kLargestHeader));
     }
     if (written && !finish_frame(out, frame, static_cast<std::uint16_t>(kResponseClass.size()),
                                  static_cast<std::uint16_t>(header_size))) {
@@ -237,16 +251,18 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
   }
 
   void send_exception(Buffer& out, const Error& error) {
+    // The exception matters more than baggage that has no room.
+    const Baggage* baggage = item_->response.empty() ? nullptr : &item_->response;
+    if (baggage != nullptr && !fits_header(*baggage)) baggage = nullptr;
     OpenFrame frame = begin_response(out, as_frame(), codec_, failure_status_, crc_);
     out.append(kResponseClass);
     const std::size_t header = out.size();
     append_header_pair(out, kResponseErrorKey, "true");
-    if (!item_->response.empty()) append_baggage(out, item_->response);
+    if (baggage != nullptr) append_baggage(out, *baggage);
     const std::size_t header_size = out.size() - header;
     begin_content(out, frame);
     if (codec_ == Codec::kHessian) {
-      format_.of(dialect_).write_exception(
-          out, error, item_->response.empty() ? nullptr : &item_->response);
+      format_.of(dialect_).write_exception(out, error, baggage);
     } else {
       // Protobuf has the text, JSON a JSON string of it.
       const std::string text = error.exception() != nullptr ? error.message() : error.what();
@@ -295,6 +311,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
   bool written_ = false;
   TimePoint deadline_ = kNoDeadline;
   Call call_;
+  std::shared_ptr<const std::string> peer_;  // what call_ names, when the session has gone
   ServerCallItem* item_;
   Buffer aside_;
   ServerCall* next_ = nullptr;
@@ -333,8 +350,10 @@ void ServerSession::on_timer() {
 }
 
 const std::string& ServerSession::peer_text() {
-  if (peer_text_.empty()) peer_text_ = connection_.peer().to_string();
-  return peer_text_;
+  if (!peer_text_) {
+    peer_text_ = std::make_shared<const std::string>(connection_.peer().to_string());
+  }
+  return *peer_text_;
 }
 
 net::Protocol::Taken ServerSession::on_data(net::Connection& connection,
@@ -342,7 +361,8 @@ net::Protocol::Taken ServerSession::on_data(net::Connection& connection,
   FrameLimits limits;
   limits.content = core_->options.max_frame;
   std::size_t used = 0;
-  while (!held_back_) {
+  // A peer that does not read its answers gets no more of them made: the rest comes again when it has.
+  while (!held_back_ && !connection.congested()) {
     Frame frame;
     const FrameStep step = read_frame(data.subspan(used), limits, frame);
     if (step.kind == FrameStep::kMore) return {used, step.size};
@@ -367,7 +387,9 @@ void ServerSession::refuse_frame(const FrameStep& step) {
       fmt::format("from {}: {} (offset {} of the frame); connection closed", peer_text(), step.rule,
                   step.offset);
   core_->log_bad_peer(message);
-  connection_.close(Error(Code::kProtocol, message));
+  // What came before the bad frame was good, and is answered.
+  connection_.close_when_sent(Error(Code::kProtocol, message),
+                              connection_.loop().now() + std::chrono::seconds(1));
 }
 
 void ServerSession::on_close(net::Connection& connection, const Error&) {
@@ -413,12 +435,17 @@ void ServerSession::answer_failure(const Frame& frame, std::string_view message)
 }
 
 void ServerSession::refresh_table() {
-  const std::uint64_t version = core_->table_version.load(std::memory_order_acquire);
-  if (version == table_version_) return;
-  table_ = core_->table();
-  table_version_ = version;
+  if (core_->table_version.load(std::memory_order_acquire) == table_version_) return;
+  table_ = core_->table(&table_version_);
   last_service_ = nullptr;
   last_method_ = nullptr;
+}
+
+void ServerSession::refuse_header(const Frame& frame) {
+  core_->stats.failures.add();
+  constexpr std::string_view kMessage = "the header block of a request ends within a key or value";
+  core_->log_bad_peer(fmt::format("from {}: {}", peer_text(), kMessage));
+  answer_status(frame, Status::kServerDeserialize, kMessage);
 }
 
 ServiceEntry* ServerSession::find_service(std::string_view name) {
@@ -493,6 +520,7 @@ const HeadCache::Entry* HeadCache::find(const Frame& frame,
 
 void HeadCache::keep(const Frame& frame, std::uint64_t table_version, MethodEntry& method,
                      const hessian::Reader& reader) {
+  if (frame.header.size() + reader.offset() > kLargest) return;
   Slot& slot = slots_[place(frame)];
   ++slot.misses;
   if ((slot.misses & (slot.misses - 1)) != 0) return;  // at 1, 2, 4, 8, ...
@@ -524,11 +552,13 @@ void ServerSession::handle_hessian(const Frame& frame) {
   // The header's service wins, as in Java.
   std::string_view service_name = head.service;
   HeaderReader header(frame.header);
+  bool in_header = false;
   for (std::string_view key, value; header.next(key, value);) {
-    if (key == kServiceKey) {
-      service_name = value;
-      break;
-    }
+    if (key == kServiceKey && !std::exchange(in_header, true)) service_name = value;
+  }
+  if (header.broken()) {
+    refuse_header(frame);
+    return;
   }
   ServiceEntry* service = find_service(service_name);
   if (service == nullptr) {
@@ -562,6 +592,9 @@ void ServerSession::handle_generic(const Frame& frame, ServiceEntry& service,
   Result<hessian::Value> arguments =
       types ? hessian::decode<hessian::Value>(reader) : Result<hessian::Value>(types.error());
   if (!arguments) {
+    core_->stats.failures.add();
+    core_->log_bad_peer(fmt::format("from {}: reading a generic call: {}", peer_text(),
+                                    arguments.error().what()));
     answer_status(frame, Status::kServerDeserialize,
                   fmt::format("reading a generic call: {}", arguments.error().what()));
     return;
@@ -590,6 +623,10 @@ void ServerSession::handle_plain(const Frame& frame) {
     if (key.starts_with(kBaggagePrefix)) {
       baggage.insert_or_assign(std::string(key.substr(kBaggagePrefix.size())), std::string(value));
     }
+  }
+  if (header.broken()) {
+    refuse_header(frame);
+    return;
   }
   if (service_name.empty()) service_name = target_service;
   ServiceEntry* service = find_service(service_name);

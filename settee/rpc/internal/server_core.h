@@ -53,7 +53,8 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
 
   // Grows with each change of the table; who has cached one compares.
   std::atomic<std::uint64_t> table_version{1};
-  std::shared_ptr<const ServiceTable> table() const;
+  /// The table, and of which version it is.
+  std::shared_ptr<const ServiceTable> table(std::uint64_t* version = nullptr) const;
 
   void provide(const ServiceInfo& service, std::shared_ptr<void> owner, void* object,
                ProvideOptions options);
@@ -61,7 +62,7 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   void start();
   void stop();
   /// One line about a peer that broke a rule; a flood of them is summed up.
-  void log_bad_peer(const std::string& message);
+  void log_bad_peer(std::string_view message);
 
   std::unique_ptr<net::Listener> listener;
 

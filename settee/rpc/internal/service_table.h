@@ -39,27 +39,32 @@ struct ServiceEntry {
 
   /// Begins a call; false if the service has been withdrawn.
   bool enter() noexcept {
-    running_.fetch_add(1, std::memory_order_seq_cst);
-    if (!withdrawn_.load(std::memory_order_seq_cst)) return true;
+    if ((state_.fetch_add(1, std::memory_order_acquire) & kWithdrawn) == 0) return true;
     leave();
     return false;
   }
+  /// The last call of a withdrawn service may find this gone as soon as it has counted itself out: the
+  /// wake needs no more than the address.
   void leave() noexcept {
-    if (running_.fetch_sub(1, std::memory_order_acq_rel) == 1 &&
-        withdrawn_.load(std::memory_order_seq_cst)) {
-      running_.notify_all();
-    }
+    if (state_.fetch_sub(1, std::memory_order_acq_rel) == (kWithdrawn | 1)) state_.notify_all();
   }
   /// No call begins any more.
-  void withdraw() noexcept { withdrawn_.store(true, std::memory_order_seq_cst); }
-  std::uint32_t running() const noexcept { return running_.load(std::memory_order_acquire); }
+  void withdraw() noexcept { state_.fetch_or(kWithdrawn, std::memory_order_acq_rel); }
+  std::uint32_t running() const noexcept {
+    return state_.load(std::memory_order_acquire) & ~kWithdrawn;
+  }
+  /// After withdraw().
   void wait_until_quiet() const noexcept {
-    for (std::uint32_t now = running(); now != 0; now = running()) running_.wait(now);
+    for (;;) {
+      const std::uint32_t now = state_.load(std::memory_order_acquire);
+      if ((now & ~kWithdrawn) == 0) return;
+      state_.wait(now);
+    }
   }
 
  private:
-  std::atomic<std::uint32_t> running_{0};
-  std::atomic<bool> withdrawn_{false};
+  static constexpr std::uint32_t kWithdrawn = std::uint32_t{1} << 31;
+  std::atomic<std::uint32_t> state_{0};  // calls that run, and whether it is withdrawn
 };
 
 struct TextHash {

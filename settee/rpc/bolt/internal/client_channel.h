@@ -112,9 +112,11 @@ class Channel final : public std::enable_shared_from_this<Channel> {
            connection_->unsent() >= shared_->options.max_unsent;
   }
 
-  /// Waits until the channel is connected. An Error when it cannot be, or `by` comes first.
+  /// Waits until the channel is connected. An Error when it cannot be, or `by` or the Context's
+  /// cancellation comes first.
   Task<void> connected(TimePoint by);
-  /// Waits until there is room for a call or the connection has gone; kTimeout if `by` comes first.
+  /// Waits until there is room for a call or the connection has gone. An Error when `by` or the
+  /// Context's cancellation comes first.
   Task<void> room(TimePoint by);
   /// Writes the call; its answer comes later. Only when ready(). An Error: nothing has been sent.
   Result<void> send(PendingCall& call);
@@ -134,6 +136,7 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   void begin_connecting();
   void on_connected(net::Socket socket);
   void on_failed(Error error);
+  void back_off(const Error& error);
   void on_lost(const Error& why);
   net::Protocol::Taken on_data(std::span<const std::uint8_t> data);
   void on_beat();
@@ -153,7 +156,8 @@ class Channel final : public std::enable_shared_from_this<Channel> {
 
   std::shared_ptr<net::Connection> connection_;
   bool connecting_ = false;
-  int failures_ = 0;               // in a row
+  bool heard_ = false;             // the connection has brought a byte
+  int failures_ = 0;               // in a row: attempts, and connections that never brought a byte
   TimePoint next_attempt_{};
   std::optional<Error> last_error_;
   std::unique_ptr<Retry> retry_;
@@ -168,6 +172,7 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   settee::detail::PromiseBase* finished_ = nullptr;  // to be resumed, in order
   settee::detail::PromiseBase** finished_end_ = &finished_;
   bool resuming_ = false;
+  bool making_room_ = false;
   std::deque<Waiter*> waiters_;       // for a connection
   std::deque<Waiter*> room_waiters_;
 };

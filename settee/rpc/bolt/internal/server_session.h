@@ -51,6 +51,7 @@ class HeadCache {
 
  private:
   static constexpr std::size_t kEntries = 32;
+  static constexpr std::size_t kLargest = 4096;  // header and head: what a peer can make us keep
   static std::size_t place(const Frame& frame) noexcept;
   struct Slot {
     std::uint32_t misses = 0;
@@ -73,6 +74,7 @@ class ServerSession final : public net::Protocol, private Timer {
 
   void on_timer() override;  // idle?
   void refuse_frame(const FrameStep& step);
+  void refuse_header(const Frame& frame);
   void handle(const Frame& frame);
   void handle_request(const Frame& frame);
   void handle_hessian(const Frame& frame);
@@ -100,7 +102,8 @@ class ServerSession final : public net::Protocol, private Timer {
   ServerCall* calls_ = nullptr;  // in flight
   std::size_t in_flight_ = 0;
   bool held_back_ = false;       // not read, as too much is in flight
-  std::string peer_text_;
+  // Outlives the session with calls that still run: what they call their peer points to it.
+  std::shared_ptr<const std::string> peer_text_;
 };
 
 }  // namespace settee::inline v0::rpc::bolt
