@@ -86,8 +86,8 @@ TEST_F(GuideTest, Options) {
   {
     // [refer]
     settee::rpc::ReferOptions options;
-    options.version = "1.0";        // the default
-    options.timeout = 500ms;        // of each call, in place of ClientOptions::timeout
+    options.version = "1.0";  // the default
+    options.timeout = 500ms;  // of each call, in place of ClientOptions::timeout
     auto orders = client.refer<Orders>(url, options);
     auto same = client.refer<Orders>(url + "?timeout=500&version=1.0");
     // [/refer]
@@ -120,18 +120,17 @@ TEST_F(GuideTest, Errors) {
   try {
     placed = (*orders)->place(order).get();
   } catch (const settee::Error& error) {
-    if (auto out = error.as<OutOfStock>()) {       // the method threw this
+    if (auto out = error.as<OutOfStock>()) {  // the method threw this
       tell(out->sku + ": " + out->message);
     } else if (error.code() == settee::Code::kTimeout) {
-      tell("too slow");                            // a Code says what kind of failure it was,
+      tell("too slow");  // a Code says what kind of failure it was,
     } else {
-      tell(error.what());                          // and what() which step failed, and why
+      tell(error.what());  // and what() which step failed, and why
     }
   }
   // [/errors]
   EXPECT_EQ(log, "chair: only 100 left");
   EXPECT_FALSE(placed);
-
 }
 
 template <class F>
@@ -158,7 +157,9 @@ TEST_F(GuideTest, MessagesOfErrors) {
   expect(find(url + "?version=2.0"), settee::Code::kServiceNotFound, "cannot find service");
   expect(find("tri://127.0.0.1:1"), settee::Code::kInvalidArgument, "'tri' is not spoken");
   auto generic = client.refer_generic(url + "/com.acme.shop.Orders");
-  expect(error_of([&] { generic.call("find", {}, {"7", "8"}).get(); }),
+  expect(error_of([&] {
+           generic.call("find", {}, {"7", "8"}).get();
+         }),
          settee::Code::kMethodNotFound, "Cannot find invoke method: [find]");
   // A failure of a handler that is no exception of its own: SOFARPC's exception carries it.
   const settee::Error missing = error_of([&] { (*orders)->find("none").get(); });
@@ -180,7 +181,8 @@ TEST_F(GuideTest, GenericCalls) {
   auto service = client.refer_generic(url + "/com.acme.shop.Orders:1.0");
 
   Value item = Value::object("com.acme.shop.Item").set("sku", "lamp").set("quantity", 2);
-  Value order = Value::object("com.acme.shop.Order").set("id", "20").set("items", Value::list({item}));
+  Value order =
+      Value::object("com.acme.shop.Order").set("id", "20").set("items", Value::list({item}));
   const Value count = service.call("place", {"com.acme.shop.Order"}, {order}).get();
 
   const Value found = service.call("find", {}, {"20"}).get();  // {}: types taken from the values

@@ -61,8 +61,8 @@ TEST(GuideCodecTest, Json) {
   // {"sku":"lamp","quantity":0,"size":"SMALL"}
   settee::Result<Item> again = settee::json::from_json<Item>(*text);
 
-  settee::Result<settee::hessian::Value> any =
-      settee::json::parse_value(R"({"$class": "com.acme.shop.Item", "sku": "lamp", "quantity": 2})");
+  settee::Result<settee::hessian::Value> any = settee::json::parse_value(
+      R"({"$class": "com.acme.shop.Item", "sku": "lamp", "quantity": 2})");
   const std::string pretty = settee::json::to_text(*any, settee::json::Layout::kPretty);
   // [/json]
   ASSERT_TRUE(text && again && any);
@@ -75,7 +75,7 @@ TEST(GuideCodecTest, Json) {
 settee::Result<Settings> load(const std::string& file) {
   settee::Result<settee::Config> config = settee::Config::load_file(file);
   if (!config) return config.error();
-  config->use_environment();            // SETTEE_SHOP_PORT=12201
+  config->use_environment();             // SETTEE_SHOP_PORT=12201
   config->set("shop.timeout", "750ms");  // from the command line, say
   settee::Result<Settings> settings = settee::bind<Settings>(*config, "shop");
   if (!settings) return settings.error();

@@ -22,18 +22,18 @@ using settee::rpc::Reference;
 TEST(GuideServerTest, Options) {
   // [server]
   settee::RuntimeOptions runtime_options;
-  runtime_options.threads = 2;      // two loops, each with a thread; 0: one for each CPU
-  runtime_options.pool.max = 50;    // threads for methods described as blocking()
+  runtime_options.threads = 2;    // two loops, each with a thread; 0: one for each CPU
+  runtime_options.pool.max = 50;  // threads for methods described as blocking()
   runtime_options.pool.queue = 100;
   settee::Runtime runtime{runtime_options};
 
   settee::rpc::ServerOptions options;
-  options.host = "127.0.0.1";       // the default is all IPv4 addresses
-  options.port = 0;                 // 0: a free one; the default is 12200
+  options.host = "127.0.0.1";  // the default is all IPv4 addresses
+  options.port = 0;            // 0: a free one; the default is 12200
   options.app_name = "shop";
   settee::rpc::Server server{runtime, options};
   server.provide<Orders>(std::make_shared<MyOrders>());  // com.acme.shop.Orders:1.0
-  server.start();                   // throws an Error that says why it cannot listen
+  server.start();  // throws an Error that says why it cannot listen
   // [/server]
   EXPECT_NE(server.port(), 0);
 
@@ -81,7 +81,8 @@ class Timing final : public settee::rpc::Filter {
     const settee::TimePoint begin = settee::Clock::now();
     const settee::Result<void> done = co_await as_result(next());
     const auto elapsed = std::chrono::nanoseconds(settee::Clock::now() - begin);
-    stats_.histogram("shop.call_time", "ns", "Time of calls", {{"method", std::string(call.method())}})
+    const std::string method(call.method());
+    stats_.histogram("shop.call_time", "ns", "Time of calls", {{"method", method}})
         .record(static_cast<std::uint64_t>(elapsed.count()));
     if (!done) co_await fail(done.error());
   }

@@ -22,10 +22,7 @@ SETTEE_SERVICE(Quotes, "com.acme.Quotes", (latest, symbol))  // the Java interfa
 
 struct MyQuotes : Quotes {
   settee::Task<Quote> latest(std::string symbol) override {
-    Quote quote;
-    quote.symbol = std::move(symbol);
-    quote.cents = 10550;
-    co_return quote;
+    co_return Quote{std::move(symbol), 10550};
   }
 };
 
