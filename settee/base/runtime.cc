@@ -53,7 +53,7 @@ struct Runtime::Impl {
 
   RuntimeOptions options;
   Stats stats;
-  EventBus events;
+  EventBus events{&stats};
   std::vector<std::unique_ptr<LoopThread>> loops;
   std::unique_ptr<Loop> foreign;
   ThreadPool pool;

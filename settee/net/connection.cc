@@ -194,10 +194,16 @@ void Connection::flush() {
   flush_hook_.unqueue();
   while (!closed() && writable_ && !out_.empty()) {
     iovec parts[kGather];
-    msghdr message{};
-    message.msg_iov = parts;
-    message.msg_iovlen = static_cast<std::size_t>(out_.gather(parts, kGather));
-    const ssize_t sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+    const int count = out_.gather(parts, kGather);
+    ssize_t sent = 0;
+    if (count == 1) {  // mostly: and then this is the cheaper call
+      sent = ::send(fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = parts;
+      message.msg_iovlen = static_cast<std::size_t>(count);
+      sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+    }
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) {
