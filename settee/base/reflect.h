@@ -132,7 +132,7 @@ struct DescribedEnum {
 #define SETTEE_DETAIL_MEMBER_1(Type, item) SETTEE_DETAIL_MEMBER_2(Type, SETTEE_DETAIL_UNWRAP item)
 #define SETTEE_DETAIL_MEMBER_2(Type, ...) SETTEE_DETAIL_MEMBER_AS(Type, __VA_ARGS__)
 #define SETTEE_DETAIL_MEMBER_AS(Type, member, wire) \
-  {wire, offsetof(Whole, member), ::settee::detail::info_of<decltype(Type::member)>()},
+  {wire, offsetof(Whole, member), &::settee::detail::TypeInfoOf<decltype(Type::member)>::info},
 
 // The members of Type as they lie within Whole, which is Type or derives from it. offsetof is
 // conditionally supported for types with bases; both compilers support it where no base is virtual,

@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <optional>
+
 namespace acme {
 
 struct Quote {
@@ -21,6 +24,16 @@ struct Quotes {
   virtual settee::Task<std::string> find(std::string text, std::int32_t limit) = 0;
 };
 
+// A type that is a member of itself, and that the compiler meets first as somebody's element.
+struct Person {
+  std::string name;
+  std::shared_ptr<Person> friend_;
+};
+struct People {
+  virtual ~People() = default;
+  virtual settee::Task<std::optional<Person>> find(std::optional<Person> like) = 0;
+};
+
 }  // namespace acme
 
 SETTEE_STRUCT(acme::Quote, "com.acme.Quote", symbol, cents)
@@ -29,6 +42,8 @@ SETTEE_SERVICE(acme::Quotes, "com.acme.Quotes", (latest, symbol), (add, a, b).id
                (find, text, limit)
                    .overload<settee::Task<std::string>(std::string, std::int32_t)>()
                    .wire_name("findSome"))
+SETTEE_STRUCT(acme::Person, "com.acme.Person", name, (friend_, "friend"))
+SETTEE_SERVICE(acme::People, "com.acme.People", (find, like))
 
 namespace settee {
 namespace {
@@ -140,6 +155,16 @@ TEST(ServiceTest, ProxyOverridesEveryMethod) {
   EXPECT_TRUE(oneway(quotes->clear()));
   EXPECT_EQ(direct->calls, 6);
   EXPECT_EQ(direct->oneways, 1);
+}
+
+TEST(ServiceTest, TypesMayHoldThemselves) {
+  const TypeInfo& optional = *service_of<acme::People>().methods[0].parameters[0].type;
+  ASSERT_EQ(optional.kind, Kind::kOptional);
+  const TypeInfo& person = *optional.element;
+  EXPECT_EQ(person.name, "com.acme.Person");
+  ASSERT_EQ(person.members.size(), 2u);
+  ASSERT_EQ(person.members[1].type->kind, Kind::kPointer);
+  EXPECT_EQ(person.members[1].type->element, &person);
 }
 
 TEST(ServiceTest, CallOutlivesItsProxy) {

@@ -90,7 +90,7 @@ struct MakeTypeInfo<std::optional<T>> {
   static constexpr TypeInfo make() {
     TypeInfo info;
     set_nullable<std::optional<T>>(info, Kind::kOptional);
-    info.element = info_of<T>();
+    info.element = &TypeInfoOf<T>::info;
     info.emplace = [](void* at) -> void* {
       return std::addressof(static_cast<std::optional<T>*>(at)->emplace());
     };
@@ -102,7 +102,7 @@ template <class Pointer, class T>
 constexpr TypeInfo pointer_info() {
   TypeInfo info;
   set_nullable<Pointer>(info, Kind::kPointer);
-  info.element = info_of<T>();
+  info.element = &TypeInfoOf<T>::info;
   info.emplace = [](void* at) -> void* {
     auto& pointer = *static_cast<Pointer*>(at);
     if constexpr (std::is_same_v<Pointer, std::unique_ptr<T>>) {
@@ -135,7 +135,7 @@ template <class C>
 constexpr TypeInfo sequence_info(Kind kind) {
   TypeInfo info;
   set_container<C>(info, kind);
-  info.element = info_of<typename C::value_type>();
+  info.element = &TypeInfoOf<typename C::value_type>::info;
   if constexpr (requires(C& c) { c.reserve(1); }) {
     info.reserve = [](void* at, std::size_t n) { static_cast<C*>(at)->reserve(n); };
   } else {
@@ -166,7 +166,7 @@ constexpr TypeInfo set_info() {
   using T = typename C::value_type;
   TypeInfo info;
   set_container<C>(info, Kind::kSet);
-  info.element = info_of<T>();
+  info.element = &TypeInfoOf<T>::info;
   info.for_each = [](const void* at, ElementVisitor& visitor) {
     for (const T& value : *static_cast<const C*>(at)) {
       if (!visitor.visit(nullptr, std::addressof(value))) return;
@@ -193,8 +193,8 @@ template <class C>
 constexpr TypeInfo map_info() {
   TypeInfo info;
   set_container<C>(info, Kind::kMap);
-  info.key = info_of<typename C::key_type>();
-  info.element = info_of<typename C::mapped_type>();
+  info.key = &TypeInfoOf<typename C::key_type>::info;
+  info.element = &TypeInfoOf<typename C::mapped_type>::info;
   info.for_each = [](const void* at, ElementVisitor& visitor) {
     for (const auto& [key, value] : *static_cast<const C*>(at)) {
       if (!visitor.visit(std::addressof(key), std::addressof(value))) return;
@@ -222,7 +222,7 @@ struct MakeTypeInfo<std::unordered_map<K, V, H, E>> {
 template <class... T>
 struct MakeTypeInfo<std::variant<T...>> {
   using V = std::variant<T...>;
-  static constexpr const TypeInfo* kAlternatives[] = {info_of<T>()...};
+  static constexpr const TypeInfo* kAlternatives[] = {&TypeInfoOf<T>::info...};
 
   template <std::size_t... I>
   static void* emplace(V& value, std::size_t index, std::index_sequence<I...>) {
