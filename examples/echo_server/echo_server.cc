@@ -1,7 +1,7 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Serves com.settee.bench.Echo:1.0 until SIGINT, SIGTERM or the end of its input:
+// Serves com.settee.bench.Echo:1.0 until SIGINT or SIGTERM:
 //
 //   echo_server --port 12200 --threads 1
 
