@@ -363,6 +363,10 @@ class Decoder {
     } else {
       out("    {}\n", shown_json(*first));
     }
+    if (!request && frame.class_name == bolt::kRequestClass) {
+      bad(origin, "the content does not begin with a SofaRequest, as the frame's class says");
+      return;
+    }
     std::size_t count = 0;
     // Kept to the end, as later values may refer to earlier ones.
     std::vector<Value> values;

@@ -36,6 +36,9 @@ int exit_of(const Error& error) {
 
 namespace {
 
+constexpr std::string_view kBench = "bench";
+constexpr std::string_view kBenchMethod = "only a method String METHOD(String) can be measured";
+
 std::string_view advice(std::string_view command, Code code) {
   switch (code) {
     case Code::kConnectFailed: return "is the server running, and are host and port right?";
@@ -46,10 +49,14 @@ std::string_view advice(std::string_view command, Code code) {
     case Code::kServiceNotFound:
       return "check interface, version and uniqueId in the url against what the server offers";
     case Code::kMethodNotFound:
+      return command == kBench ? kBenchMethod
+                               : "Java finds a method by its name and the declared types of its "
+                                 "parameters: name them with --java-types";
     case Code::kPeerDecode:
-      return command == "bench" ? "only a method String METHOD(String) can be measured"
-                                : "Java finds a method by its name and the declared types of its "
-                                  "parameters: name them with --java-types";
+      return command == kBench
+                 ? kBenchMethod
+                 : "compare the arguments with the method's parameters; \"$class\" and "
+                   "--java-types say their types";
     default: return {};
   }
 }
@@ -212,7 +219,7 @@ class CommandLine {
     bench_
         ->add_option("--server-pid", bench_command_.server_pid,
                      "A process on this machine whose CPU time is measured too")
-        ->check(range(1, 1 << 30))
+        ->check(range(1, 1 << 22))  // Linux has no larger ones
         ->type_name("PID");
     number("--timeout", bench_timeout_ms_, "Milliseconds for a call", 1, 86'400'000);
     bench_->add_option("--protocol", protocol_, "Only bolt so far")
