@@ -310,6 +310,7 @@ class BenchTest(WithEchoServer):
         self.report("echo", "--outstanding", "32", "--connections", "3", "--payload", "1000",
                     "--protocol", "bolt")
         self.report("echo", "--payload", "0")
+        self.report("echo", "--payload", "100", "--payload", "16")  # the last one counts
 
     def test_latency_is_that_of_the_method(self):
         report = self.report("slowEcho", "--outstanding", "2")  # sleeps 5 ms

@@ -202,6 +202,7 @@ class CommandLine {
       return bench_->add_option(name, place, what)
           ->check(range(least, most))
           ->type_name("N")
+          ->take_last()  // scripts append to defaults of their own
           ->capture_default_str();
     };
     number("--connections", bench_command_.connections, "Connections", 1, 100'000);
@@ -215,6 +216,7 @@ class CommandLine {
             "--rate", bench_command_.rate,
             "Open loop: calls per second over all connections; --outstanding then says nothing")
         ->check(range(0.01, 10'000'000.0))
+        ->take_last()
         ->type_name("N");
     bench_
         ->add_option("--server-pid", bench_command_.server_pid,
