@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -137,11 +138,11 @@ class Decoder {
     Filler(Decoder& decoder, const TypeInfo* key, const TypeInfo& value)
         : decoder_(decoder), key_(key), value_(value) {}
     Result<void> fill_key(void* key) override {
-      if (decoder_.decode(*key_, key)) [[likely]] return {};
+      if (decoder_.element(*key_, key)) [[likely]] return {};
       return stop();
     }
     Result<void> fill_value(void* value) override {
-      if (decoder_.decode(value_, value)) [[likely]] return {};
+      if (decoder_.element(value_, value)) [[likely]] return {};
       return stop();
     }
 
@@ -184,14 +185,12 @@ class Decoder {
     switch (type.kind) {
       case Kind::kBool:
         if (r_.cursor_ != r_.end_ && (*r_.cursor_ == 'T' || *r_.cursor_ == 'F')) [[likely]] {
-          if (!r_.charge_node()) return false;
           store(out, *r_.cursor_++ == 'T');
           return true;
         }
         return other(type, out);
       case Kind::kInt32:
         if (r_.cursor_ != r_.end_ && (*r_.cursor_ & 0xc0) == 0x80) [[likely]] {
-          if (!r_.charge_node()) return false;
           store(out, static_cast<std::int32_t>(*r_.cursor_++ - 0x90));
           return true;
         }
@@ -215,7 +214,7 @@ class Decoder {
         if (is_bytes(r_.op())) return r_.read_bytes(*static_cast<Bytes*>(out));
         return other(type, out);
       case Kind::kStruct:
-        if (const Op op = r_.op(); is_object(op)) [[likely]] return structure(type, out);
+        if (const Op op = r_.op(&type); is_object(op)) [[likely]] return structure(type, out);
         return other(type, out);
       case Kind::kList:
       case Kind::kArray:
@@ -230,7 +229,6 @@ class Decoder {
       case Kind::kOptional:
       case Kind::kPointer:
         if (r_.op() == Op::kNull) {
-          if (!r_.charge_node()) return false;
           ++r_.cursor_;
           type.reset(out);
           return true;
@@ -252,20 +250,108 @@ class Decoder {
 
   bool string(const TypeInfo& type, std::string& out) {
     const std::uint8_t* at = r_.cursor_;
-    if (at != r_.end_ && *at < 32) [[likely]] {
-      const std::size_t size = *at;
-      if (size < r_.left() && detail::is_ascii(at + 1, size)) [[likely]] {
-        if (!r_.charge_node() || !r_.charge_bytes(size)) return false;
-        out.assign(reinterpret_cast<const char*>(at + 1), size);
-        r_.cursor_ = at + 1 + size;
+    const std::size_t left = r_.left();
+    if (left > 32) [[likely]] {
+      const std::size_t size = *at++;
+      if (size < 32 && detail::is_short_ascii(at, size, left - 1) && size <= r_.bytes_left_)
+          [[likely]] {
+        r_.bytes_left_ -= size;
+        r_.cursor_ = at + size;
+        assign(out, reinterpret_cast<const char*>(at), size);
         return true;
       }
+    } else if (left != 0 && *at < left && *at < 32 && detail::is_ascii(at + 1, *at) &&
+               *at <= r_.bytes_left_) {
+      // The same where the input ends.
+      r_.bytes_left_ -= *at;
+      r_.cursor_ = at + 1 + *at;
+      out.assign(reinterpret_cast<const char*>(at + 1), *at);
+      return true;
     }
+    return long_string(type, out);
+  }
+
+  // decode() with the most usual of elements first.
+  bool element(const TypeInfo& type, void* out) {
+    return type.kind == Kind::kString ? string(type, *static_cast<std::string*>(out))
+                                      : decode(type, out);
+  }
+
+  // out.assign() for texts of at most 31 bytes, with 31 readable ones; out is mostly new.
+  static void assign(std::string& out, const char* text, std::size_t size) {
+    constexpr std::size_t kInPlace = 15;  // what a string holds without the heap
+    if (size <= kInPlace) {
+      // A copy of constant length is two moves instead of a call, and cannot throw.
+      std::destroy_at(&out);
+      std::construct_at(&out, text, kInPlace);
+      out.resize(size);
+    } else if (size <= out.capacity()) {
+      out.assign(text, size);
+    } else {
+      out = std::string(text, size);
+    }
+  }
+
+  __attribute__((noinline)) bool long_string(const TypeInfo& type, std::string& out) {
     if (is_string(r_.op())) return r_.read_string(out);
     return other(type, &out);
   }
 
   bool number(const TypeInfo& type, void* out) {
+    const std::uint8_t* start = r_.cursor_;
+    if (r_.left() >= 9) [[likely]] {
+      // The usual forms, without the checks that the shorter end of the input needs.
+      const Op op = r_.ops_[*start];
+      if (type.kind == Kind::kInt32 || type.kind == Kind::kInt64) {
+        std::int64_t value = 0;
+        std::size_t size = 0;
+        switch (op) {
+          case Op::kInt1: value = *start - 0x90; size = 1; break;
+          case Op::kInt2: value = ((start[0] - 0xc8) << 8) + start[1]; size = 2; break;
+          case Op::kInt3:
+            value = ((start[0] - 0xd4) << 16) + load_big<std::uint16_t>(start + 1);
+            size = 3;
+            break;
+          case Op::kLong1: value = *start - 0xe0; size = 1; break;
+          case Op::kLong2: value = ((start[0] - 0xf8) << 8) + start[1]; size = 2; break;
+          case Op::kLong3:
+            value = ((start[0] - 0x3c) << 16) + load_big<std::uint16_t>(start + 1);
+            size = 3;
+            break;
+          case Op::kInt5:
+          case Op::kLong5:
+            value = static_cast<std::int32_t>(load_big<std::uint32_t>(start + 1));
+            size = 5;
+            break;
+          case Op::kLong9:
+            value = static_cast<std::int64_t>(load_big<std::uint64_t>(start + 1));
+            size = type.kind == Kind::kInt64 ? 9 : 0;
+            break;
+          default: break;
+        }
+        if (size != 0) [[likely]] {
+          r_.cursor_ = start + size;
+          if (type.kind == Kind::kInt64) {
+            store(out, value);
+          } else {
+            store(out, static_cast<std::int32_t>(value));
+          }
+          return true;
+        }
+      } else if (op == Op::kDouble64 && type.kind == Kind::kDouble) {
+        store(out, std::bit_cast<double>(load_big<std::uint64_t>(start + 1)));
+        r_.cursor_ = start + 9;
+        return true;
+      } else if (op == Op::kDoubleFloat3 && type.kind == Kind::kFloat) {
+        store(out, std::bit_cast<float>(load_big<std::uint32_t>(start + 1)));
+        r_.cursor_ = start + 5;
+        return true;
+      }
+    }
+    return any_number(type, out);
+  }
+
+  __attribute__((noinline)) bool any_number(const TypeInfo& type, void* out) {
     if (!is_number(r_.op())) return other(type, out);
     const std::uint8_t* start = r_.cursor_;
     if (type.kind == Kind::kDouble || type.kind == Kind::kFloat) {
@@ -301,7 +387,6 @@ class Decoder {
     if (!r_.ok()) return false;
     if (op == Op::kNull) {
       // Null leaves the default.
-      if (!r_.charge_node()) return false;
       ++r_.cursor_;
       if (type.kind == Kind::kVariant) empty_variant(type, out);
       return true;
@@ -373,13 +458,13 @@ class Decoder {
     Container fields;
     if (is_object(r_.op())) {
       if (!r_.begin_object(fields)) return false;
-      while (r_.next(fields)) {
+      while (r_.step(fields)) {
         if (!use(fields.field)) return false;
       }
       return r_.ok();
     }
     if (!r_.begin_map(fields)) return false;
-    while (r_.next(fields)) {
+    while (r_.step(fields)) {
       if (is_string(r_.op())) {
         std::string_view name;
         if (!r_.read_string(name) || !use(name)) return false;
@@ -432,7 +517,7 @@ class Decoder {
   // A string as the UTF-16 units it is made of, lone surrogates and all.
   bool read_units(std::u16string& units) {
     const std::uint8_t* at = r_.cursor_;
-    if (!r_.charge_node() || !r_.skip_text()) return false;
+    if (!r_.skip_text()) return false;
     const std::uint8_t* end = r_.cursor_;
     if (!r_.charge_bytes(static_cast<std::uint64_t>(end - at) * sizeof(char16_t))) return false;
     bool final = false;
@@ -492,7 +577,9 @@ class Decoder {
     }
     std::int64_t value;
     if (!is_number(op)) return r_.fail_kind("a big integer");
-    if (!r_.read_integer(value, INT64_MIN, INT64_MAX, "a big integer")) return false;
+    if (!r_.read_integer(value, INT64_MIN, INT64_MAX, "a big integer")) {
+      return false;
+    }
     text = std::to_string(value);
     return true;
   }
@@ -529,7 +616,7 @@ class Decoder {
     Container list;
     if (!r_.begin_list(list)) return false;
     words.clear();
-    while (r_.next(list)) {
+    while (r_.step(list)) {
       if (words.size() >= r_.limits_.big_integer_words) {
         return r_.fail_limit("big_integer_words", r_.limits_.big_integer_words);
       }
@@ -594,12 +681,12 @@ class Decoder {
     const std::uint8_t* start = r_.cursor_;
     std::uint32_t number = 0;
     std::uint32_t reference = 0;
-    if (!r_.charge_node() || !r_.read_class_number(number) || !r_.enter(start, reference)) {
-      return false;
-    }
+    if (!r_.read_class_number(number) || !r_.enter(start, reference)) return false;
     const std::uint32_t count = r_.definitions_[number].fields;
     if (count > r_.left()) [[unlikely]] return r_.fail_end();
+    if (!r_.charge_nodes(count)) return false;
     const std::uint32_t first = r_.definitions_[number].first_field;
+    const MemberInfo* members = type.members.data();
     for (std::uint32_t i = 0; i < count; ++i) {
       // An object within this one may have used the definition for another type.
       if (r_.definitions_[number].planned != &type) plan(number, type);
@@ -608,10 +695,9 @@ class Decoder {
         if (!r_.skip()) [[unlikely]] return in(Reader::name_of(r_.fields_[first + i]));
         continue;
       }
-      const MemberInfo& member = type.members[field.member];
-      if (!decode(*member.type, static_cast<char*>(out) + member.offset)) [[unlikely]] {
-        return in(member.name);
-      }
+      const MemberInfo& member = members[field.member];
+      void* to = static_cast<char*>(out) + member.offset;
+      if (!element(*member.type, to)) [[unlikely]] return in(member.name);
     }
     r_.leave(reference);
     return true;
@@ -633,13 +719,23 @@ class Decoder {
     if (!r_.begin_list(list)) return false;
     const TypeInfo& element = *type.element;
     type.clear(out);
-    if (list.count != Container::kUnknown) {
-      const std::size_t most = kReserveBytes / std::max<std::size_t>(element.size, 1);
-      type.reserve(out, std::min(list.count, most));
+    if (list.count == Container::kUnknown) return endless_list(type, out, list);
+    if (!r_.charge_bytes(list.count * element.size)) return false;
+    std::size_t room = list.count;
+    if (room * element.size > kReserveBytes) room = kReserveBytes / element.size;
+    type.reserve(out, room);
+    for (std::size_t i = 0; i < list.count; ++i) {
+      if (!this->element(element, type.append(out))) [[unlikely]] return in_item(i);
     }
-    while (r_.next(list)) {
-      if (!r_.charge_bytes(element.size)) return false;
-      if (!decode(element, type.append(out))) [[unlikely]] return in_item(list.index - 1);
+    list.index = list.count;
+    r_.step(list);
+    return r_.ok();
+  }
+
+  bool endless_list(const TypeInfo& type, void* out, Container& list) {
+    while (r_.step(list)) {
+      if (!r_.charge_bytes(type.element->size)) return false;
+      if (!decode(*type.element, type.append(out))) [[unlikely]] return in_item(list.index - 1);
     }
     return r_.ok();
   }
@@ -649,7 +745,7 @@ class Decoder {
     if (!r_.begin_list(list)) return false;
     type.clear(out);
     Filler filler(*this, nullptr, *type.element);
-    while (r_.next(list)) {
+    while (r_.step(list)) {
       if (!r_.charge_bytes(type.element->size)) return false;
       if (!type.insert(out, filler)) [[unlikely]] return in_item(list.index - 1);
     }
@@ -662,7 +758,7 @@ class Decoder {
     type.clear(out);
     Filler filler(*this, type.key, *type.element);
     const std::uint64_t entry_size = std::uint64_t{type.key->size} + type.element->size;
-    while (r_.next(map)) {
+    while (r_.step(map)) {
       const std::uint8_t* start = r_.cursor_;
       if (!r_.charge_bytes(entry_size)) return false;
       if (!type.insert(out, filler)) [[unlikely]] return in_entry(start);
@@ -700,6 +796,7 @@ class Decoder {
                         "cyclic reference into a typed value; use a member of type hessian::Value");
     }
     if (r_.depth_left_ == 0) return r_.fail_limit("depth", r_.limits_.depth);
+    if (!r_.charge_nodes(1)) return false;
     --r_.depth_left_;
     const std::uint8_t* behind = r_.cursor_;
     const bool was_replaying = r_.replaying_;
@@ -913,8 +1010,8 @@ class Decoder {
       std::string_view text;
       const std::uint8_t* at = r_.cursor_;
       const std::size_t size = *at;
-      if (size < 32 && size < r_.left() && detail::is_ascii(at + 1, size)) {
-        if (!r_.charge_node()) return false;
+      if (size < 32 && size < r_.left() &&
+          detail::is_short_ascii(at + 1, size, r_.left() - 1)) [[likely]] {
         text = {reinterpret_cast<const char*>(at + 1), size};
         r_.cursor_ = at + 1 + size;
       } else if (!long_text(text)) {
@@ -959,7 +1056,7 @@ class Decoder {
       default: return r_.fail_kind("a value");
     }
     ++r_.cursor_;
-    return r_.charge_node();
+    return true;
   }
 
   // A text for immediate use.
@@ -970,7 +1067,7 @@ class Decoder {
       bool final;
       const std::uint8_t* end;
       bool plain;
-      if (!r_.charge_node() || !r_.read_piece(r_.ops_[*start], units, final) ||
+      if (!r_.read_piece(r_.ops_[*start], units, final) ||
           !r_.scan_units(units, end, plain)) {
         return false;
       }
@@ -1015,7 +1112,7 @@ class Decoder {
     if (list.count != Container::kUnknown) {
       node.items.reserve(std::min(list.count, kReserveBytes / sizeof(Value)));
     }
-    while (r_.next(list)) {
+    while (r_.step(list)) {
       if (!r_.charge_bytes(sizeof(Value))) return false;
       if (!any(node.items.emplace_back())) [[unlikely]] return in_item(list.index - 1);
     }
@@ -1027,7 +1124,8 @@ class Decoder {
     if (!r_.begin_map(map) || !r_.charge_bytes(sizeof(detail::MapNode))) return false;
     auto& node = adopt(std::make_unique<detail::MapNode>(), map.reference, out);
     node.shape = type_shape(map.type);
-    while (r_.next(map)) {
+    node.entries.reserve(4);
+    while (r_.step(map)) {
       if (!r_.charge_bytes(sizeof(Value::Entry))) return false;
       Value::Entry& entry = node.entries.emplace_back();
       if (!any(entry.key)) [[unlikely]] return false;
@@ -1042,7 +1140,7 @@ class Decoder {
       auto shape = std::make_unique<detail::Shape>(Reader::name_of(definition));
       shape->fields.reserve(definition.fields);
       for (std::uint32_t i = 0; i < definition.fields; ++i) {
-        shape->add_field(Reader::name_of(r_.fields_[definition.first_field + i]));
+        shape->fields.emplace_back(Reader::name_of(r_.fields_[definition.first_field + i]));
       }
       // Java's generic objects come with a definition each: those of a list share one shape.
       const detail::Shape* before = number == 0 ? nullptr : r_.definitions_[number - 1].shape;
@@ -1066,7 +1164,7 @@ class Decoder {
     // As many values as its class has fields, even if the message breaks off.
     if (!r_.charge_bytes(object.count * sizeof(Value))) return false;
     node.fields.resize(object.count);
-    while (r_.next(object)) {
+    while (r_.step(object)) {
       if (!any(node.fields[object.index - 1])) [[unlikely]] return in(object.field);
     }
     return r_.ok();

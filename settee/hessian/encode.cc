@@ -101,7 +101,7 @@ class Encoder {
     } else {
       done = encode(type, value);
     }
-    writer_.forget_identities();
+    if (!writer_.identities_.empty()) writer_.forget_identities();
     if (done) [[likely]] return {};
     std::string text = "hessian: cannot write ";
     text += type.name.empty() ? java_name(type) : std::string(type.name);
@@ -187,9 +187,12 @@ class Encoder {
   // Writes a reference if the object has been written already, else notes it and calls `write`.
   template <class F>
   bool identified(const void* address, const void* type, F&& write) {
-    if (const std::uint32_t known = writer_.find_identity(address, type); known != Writer::kNone) {
-      writer_.write_reference(known);
-      return true;
+    if (!writer_.identities_.empty()) {
+      if (const std::uint32_t known = writer_.find_identity(address, type);
+          known != Writer::kNone) {
+        writer_.write_reference(known);
+        return true;
+      }
     }
     writer_.note_identity(address, type, writer_.references_);
     return write();
@@ -294,7 +297,7 @@ class Encoder {
     ++depth_;
     const std::size_t count = type.count(at);
     const TypeInfo& element = *type.element;
-    const ListEnd end = writer_.begin_list(tag, count);
+    const ListEnd end = tag.empty() ? begin_untyped(count) : writer_.begin_list(tag, count);
     if (element.kind == Kind::kString) {
       for (std::size_t i = 0; i < count; ++i) {
         put_text(*static_cast<const std::string*>(type.at(at, i)));
@@ -307,6 +310,18 @@ class Encoder {
     writer_.end_list(end);
     --depth_;
     return true;
+  }
+
+  // writer_.begin_list() for the most usual of lists.
+  ListEnd begin_untyped(std::size_t count) {
+    if (writer_.dialect_ != Dialect::kSofa3 || count > 255) return writer_.begin_list({}, count);
+    ++writer_.references_;
+    std::uint8_t* head = out_.prepare(3);
+    head[0] = 'V';
+    head[1] = 'n';
+    head[2] = static_cast<std::uint8_t>(count);
+    out_.commit(3);
+    return ListEnd::kMark;
   }
 
   bool array(const TypeInfo& type, const void* at) {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <deque>
 
+#include "settee/base/type_info.h"
 #include "settee/hessian/internal/reader_inline.h"
 #include "settee/hessian/internal/value_node.h"
 
@@ -235,7 +236,7 @@ Token Reader::peek() {
 }
 
 bool Reader::read_null() {
-  if (op() != Op::kNull || !charge_node()) return false;
+  if (op() != Op::kNull) return false;
   ++cursor_;
   return true;
 }
@@ -243,7 +244,6 @@ bool Reader::read_null() {
 bool Reader::read_bool(bool& value) {
   const Op next = op();
   if (next != Op::kTrue && next != Op::kFalse) return fail_kind("a bool");
-  if (!charge_node()) return false;
   value = next == Op::kTrue;
   ++cursor_;
   return true;
@@ -274,20 +274,20 @@ bool Reader::read_integer(std::int64_t& value, std::int64_t min, std::int64_t ma
 bool Reader::read_int(std::int32_t& value) {
   std::int64_t wide;
   op();
-  if (!charge_node() || !read_integer(wide, INT32_MIN, INT32_MAX, "an int")) return false;
+  if (!read_integer(wide, INT32_MIN, INT32_MAX, "an int")) return false;
   value = static_cast<std::int32_t>(wide);
   return true;
 }
 
 bool Reader::read_long(std::int64_t& value) {
   op();
-  return charge_node() && read_integer(value, INT64_MIN, INT64_MAX, "a long");
+  return read_integer(value, INT64_MIN, INT64_MAX, "a long");
 }
 
 bool Reader::read_double(double& value) {
   Number number;
   op();
-  if (!charge_node() || !read_number(number, "a double")) return false;
+  if (!read_number(number, "a double")) return false;
   value = number.floating ? number.real : static_cast<double>(number.integer);
   return true;
 }
@@ -295,13 +295,13 @@ bool Reader::read_double(double& value) {
 bool Reader::read_date(Date& value) {
   const Op next = op();
   if (next == Op::kDate64) {
-    if (!need(9) || !charge_node()) return false;
+    if (!need(9)) return false;
     value = Date(Date::duration(static_cast<std::int64_t>(load_big<std::uint64_t>(cursor_ + 1))));
     cursor_ += 9;
     return true;
   }
   if (next == Op::kDateMinutes4) {
-    if (!need(5) || !charge_node()) return false;
+    if (!need(5)) return false;
     const auto minutes = static_cast<std::int32_t>(load_big<std::uint32_t>(cursor_ + 1));
     value = Date(Date::duration(std::int64_t{minutes} * 60000));
     cursor_ += 5;
@@ -384,7 +384,7 @@ bool Reader::read_text(std::string& text) {
 
 bool Reader::read_string(std::string& value) {
   if (token_of(op()) != Token::kString) return fail_kind("a string");
-  return charge_node() && read_text(value);
+  return read_text(value);
 }
 
 bool Reader::keep_text(std::string_view& view, std::string text) {
@@ -400,7 +400,7 @@ bool Reader::read_string(std::string_view& value) {
     return read_null();
   }
   if (token_of(next) != Token::kString) return fail_kind("a string");
-  return charge_node() && view_text(value);
+  return view_text(value);
 }
 
 // The text here, in the input if it can be taken as it is, else in storage_.
@@ -426,7 +426,6 @@ bool Reader::view_text(std::string_view& value) {
 
 bool Reader::read_bytes(Bytes& value) {
   if (token_of(op()) != Token::kBytes) return fail_kind("binary");
-  if (!charge_node()) return false;
   const std::uint8_t* start = cursor_;
   if (!skip_bytes()) return false;
   // All the heads are known to be good now; together they say how much there is.
@@ -518,12 +517,10 @@ bool Reader::read_reference(std::uint32_t& value) {
                    "reference " + std::to_string(number) + " to a value that has not come, there are " +
                        std::to_string(references_.size()));
   }
-  if (!charge_node()) return false;
   value = number;
   return true;
 }
 
-// A count can at most be the number of bytes that follow.
 bool Reader::check_count(std::uint64_t count, const char* what) {
   if (count > limits_.elements) return fail_limit("elements", limits_.elements);
   if (count > left()) {
@@ -563,6 +560,12 @@ bool Reader::read_type_number(std::string_view& type) {
 
 // So many characters, raw, as a name that stays.
 bool Reader::read_type_name(std::size_t units, std::string_view& type) {
+  if (units <= left() && (units < 32 ? detail::is_short_ascii(cursor_, units, left())
+                                     : detail::is_ascii(cursor_, units))) [[likely]] {
+    type = {reinterpret_cast<const char*>(cursor_), units};
+    cursor_ += units;
+    return true;
+  }
   const std::uint8_t* end;
   bool plain;
   if (!scan_units(units, end, plain)) return false;
@@ -620,7 +623,7 @@ bool Reader::begin_list(Container& list) {
   const Op next = op();
   if (token_of(next) != Token::kList) return fail_kind("a list");
   const std::uint8_t* start = cursor_;
-  if (!charge_node() || !enter(start, list.reference)) return false;
+  if (!enter(start, list.reference)) return false;
   list.type = list.field = {};
   list.count = Container::kUnknown;
   list.index = 0;
@@ -647,13 +650,13 @@ bool Reader::begin_list(Container& list) {
         if (!need(2)) return false;
         list.count = cursor_[1];
         cursor_ += 2;
-        return check_count(list.count, "elements");
+        return check_elements(list.count);
       }
       if (*cursor_ == 'l') {
         if (!need(5)) return false;
         list.count = load_big<std::uint32_t>(cursor_ + 1);
         cursor_ += 5;
-        return check_count(list.count, "elements");
+        return check_elements(list.count);
       }
       return true;
     }
@@ -685,13 +688,13 @@ bool Reader::begin_list(Container& list) {
       break;
   }
   list.count = count;
-  return check_count(count, "elements");
+  return check_elements(count);
 }
 
 bool Reader::begin_map(Container& map) {
   const Op next = op();
   if (token_of(next) != Token::kMap) return fail_kind("a map");
-  if (!charge_node() || !enter(cursor_, map.reference)) return false;
+  if (!enter(cursor_, map.reference)) return false;
   map.type = map.field = {};
   map.count = Container::kUnknown;
   map.index = 0;
@@ -713,8 +716,7 @@ bool Reader::begin_map(Container& map) {
   return true;
 }
 
-bool Reader::read_definition() {
-  if (!charge_node()) return false;
+bool Reader::read_definition(const TypeInfo* expected) {
   ++cursor_;
   std::string_view name;
   if (dialect_ == Dialect::kSofa3) {
@@ -730,17 +732,42 @@ bool Reader::read_definition() {
       !charge_bytes(std::uint64_t{fields} * sizeof(Field))) {
     return false;
   }
-  if (!replaying_) {
-    if (definitions_.size() >= limits_.class_definitions) {
-      return fail_limit("class_definitions", limits_.class_definitions);
-    }
-    definitions_.push_back({name.data(), static_cast<std::uint32_t>(name.size()), fields,
-                            fields_.size(), nullptr, nullptr});
-  }
-  for (std::uint32_t i = 0; i < fields; ++i) {
+  if (replaying_) {
+    // Its number is known, and so are its fields.
     std::string_view field;
-    if (!read_name(field, "the name of a field")) return false;
-    if (!replaying_) fields_.push_back({field.data(), static_cast<std::uint32_t>(field.size()), 0});
+    for (std::uint32_t i = 0; i < fields; ++i) {
+      if (!read_name(field, "the name of a field")) return false;
+    }
+    return true;
+  }
+  if (definitions_.size() >= limits_.class_definitions) {
+    return fail_limit("class_definitions", limits_.class_definitions);
+  }
+  definitions_.push_back({name.data(), static_cast<std::uint32_t>(name.size()), fields,
+                          fields_.size(), nullptr, nullptr});
+  Field* field = fields_.extend(fields);
+  // As long as the fields are the expected struct's members in their order, one comparison per name
+  // both reads it and finds the member.
+  std::uint32_t i = 0;
+  if (expected != nullptr && expected->members.size() >= fields) {
+    const std::uint8_t* at = cursor_;
+    for (; i < fields; ++i) {
+      const std::string_view name = expected->members[i].name;
+      const auto size = static_cast<std::uint32_t>(name.size());
+      if (at == end_ || *at != size || size > 31 || static_cast<std::size_t>(end_ - at) <= size ||
+          !detail::same_name(reinterpret_cast<const char*>(at + 1), size, name.data(), size)) {
+        break;
+      }
+      field[i] = {reinterpret_cast<const char*>(at + 1), size, i};
+      at += 1 + size;
+    }
+    cursor_ = at;
+    if (i == fields) definitions_.back().planned = expected;
+  }
+  for (; i < fields; ++i) {
+    std::string_view text;
+    if (!read_name(text, "the name of a field")) return false;
+    field[i] = {text.data(), static_cast<std::uint32_t>(text.size()), 0};
   }
   return true;
 }
@@ -766,7 +793,7 @@ bool Reader::begin_object(Container& object) {
   const Op next = op();
   if (next != Op::kObject && next != Op::kObjectShort4) return fail_kind("an object");
   const std::uint8_t* start = cursor_;
-  if (!charge_node() || !read_class_number(object.definition) || !enter(start, object.reference)) {
+  if (!read_class_number(object.definition) || !enter(start, object.reference)) {
     return false;
   }
   const Definition& definition = definitions_[object.definition];
@@ -775,7 +802,8 @@ bool Reader::begin_object(Container& object) {
   object.count = definition.fields;
   object.index = 0;
   object.marked = false;
-  return object.count <= left() || fail_end();
+  if (object.count > left()) return fail_end();
+  return charge_nodes(object.count);
 }
 
 bool Reader::next(Container& container) { return step(container); }
@@ -785,14 +813,13 @@ bool Reader::skip() {
   switch (token_of(next)) {
     case Token::kNull:
     case Token::kBool:
-      if (!charge_node()) return false;
       ++cursor_;
       return true;
     case Token::kInt:
     case Token::kLong:
     case Token::kDouble: {
       Number number;
-      return charge_node() && read_number(number, "a number");
+      return read_number(number, "a number");
     }
     case Token::kDate: {
       Date date;
@@ -803,11 +830,11 @@ bool Reader::skip() {
       if (size < 0x20 && size < left() &&
           detail::is_short_ascii(cursor_ + 1, size, left() - 1)) [[likely]] {
         cursor_ += 1 + size;
-        return charge_node();
+        return true;
       }
-      return charge_node() && skip_text();
+      return skip_text();
     }
-    case Token::kBytes: return charge_node() && skip_bytes();
+    case Token::kBytes: return skip_bytes();
     case Token::kReference: {
       std::uint32_t number;
       return read_reference(number);

@@ -189,9 +189,11 @@ class SETTEE_API Reader {
 
   std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - cursor_); }
   bool need(std::size_t n);
-  detail::Op op();  // of the next value; definitions before it are read
+  // The code of the next value. Definitions before it are read; `expected` is the struct that they are
+  // likely to be of.
+  detail::Op op(const TypeInfo* expected = nullptr);
   bool step(Container& container);
-  bool charge_node();
+  bool charge_nodes(std::uint64_t n);
   bool charge_bytes(std::uint64_t n);
 
   struct Number;
@@ -199,7 +201,8 @@ class SETTEE_API Reader {
   bool read_integer(std::int64_t& value, std::int64_t min, std::int64_t max, const char* wanted);
   bool read_count(std::uint32_t& count, std::uint32_t limit, const char* what);
   bool check_count(std::uint64_t count, const char* what);
-  bool read_definition();
+  bool check_elements(std::uint64_t count);
+  bool read_definition(const TypeInfo* expected);
   bool read_class_number(std::uint32_t& number);
   bool read_type_number(std::string_view& type);
   bool read_type_name(std::size_t units, std::string_view& type);

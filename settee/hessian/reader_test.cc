@@ -400,9 +400,14 @@ TEST(Limit, Elements) {
 }
 
 TEST(Limit, Nodes) {
-  EXPECT_EQ(refused(from_hex("566e0391919 17a"), with(&Limits::nodes, 4)), "");
-  EXPECT_EQ(refused(from_hex("566e0391919 17a"), with(&Limits::nodes, 3)),
-            "hessian: [2]: limit 'nodes' of 3 exceeded at byte 5");
+  EXPECT_EQ(refused(from_hex("566e0391919 17a"), with(&Limits::nodes, 3)), "");
+  EXPECT_EQ(refused(from_hex("566e0391919 17a"), with(&Limits::nodes, 2)),
+            "hessian: limit 'nodes' of 2 exceeded at byte 3");
+  EXPECT_EQ(refused(from_hex("4d919192927a"), with(&Limits::nodes, 4)), "");
+  EXPECT_EQ(refused(from_hex("4d919192927a"), with(&Limits::nodes, 3)),
+            "hessian: limit 'nodes' of 3 exceeded at byte 3");
+  EXPECT_EQ(refused(from_hex("4f914192017801796f909192"), with(&Limits::nodes, 1)),
+            "hessian: limit 'nodes' of 1 exceeded at byte 10");
 }
 
 TEST(Limit, Bytes) {

@@ -19,10 +19,6 @@ namespace detail {
 
 namespace {
 
-std::size_t mix(std::size_t hash, std::string_view text) noexcept {
-  return (hash ^ std::hash<std::string_view>()(text)) * 0x9e3779b97f4a7c15u + 0x7f4a7c15;
-}
-
 // The values directly below a node, weak ones too.
 template <class F>
 void for_each_child(Node& node, F&& visit) {
@@ -97,15 +93,11 @@ void free_node(Node* node) noexcept {
 
 }  // namespace
 
-Shape::Shape(std::string_view class_name) : hash(mix(0, class_name)), name(class_name) {}
-
-void Shape::add_field(std::string_view field) {
-  fields.emplace_back(field);
-  hash = mix(hash, field);
-}
-
-bool Shape::same(const Shape& other) const noexcept {
-  return this == &other || (hash == other.hash && name == other.name && fields == other.fields);
+std::size_t Shape::hash() const noexcept {
+  const std::hash<std::string_view> hash;
+  std::size_t all = hash(name);
+  for (const std::string& field : fields) all = all * 0x9e3779b97f4a7c15u + hash(field);
+  return all;
 }
 
 void release(const Shape* shape) noexcept {
@@ -305,7 +297,7 @@ std::size_t place_in_list(const ListNode& list, const Value& key) {
 Shape& own_shape(ObjectNode& object) {
   if (object.shape->owners.load(std::memory_order_acquire) != 1) {
     auto copy = std::make_unique<Shape>(object.shape->name);
-    for (const std::string& field : object.shape->fields) copy->add_field(field);
+    copy->fields = object.shape->fields;
     object.shape = ShapePointer(copy.release());
   }
   return *object.shape.get();
@@ -726,7 +718,7 @@ Value& Value::set(const Value& key, Value value) & {
       if (i != kNowhere) {
         object.fields[i] = std::move(value);
       } else {
-        own_shape(object).add_field(name);
+        own_shape(object).fields.emplace_back(name);
         object.fields.push_back(std::move(value));
       }
       return *this;
@@ -765,7 +757,7 @@ bool Value::erase(const Value& key) {
       if (gone == kNowhere) return false;
       auto shape = std::make_unique<Shape>(object.shape->name);
       for (std::size_t i = 0; i < object.fields.size(); ++i) {
-        if (i != gone) shape->add_field(object.shape->fields[i]);
+        if (i != gone) shape->fields.push_back(object.shape->fields[i]);
       }
       object.shape = ShapePointer(shape.release());
       object.fields.erase(object.fields.begin() + static_cast<std::ptrdiff_t>(gone));

@@ -138,9 +138,9 @@ void Writer::write_units(std::string_view text, bool plain) {
 }
 
 void Writer::write_text(std::string_view text) {
-  detail::TextMeasure measure{text.size(), true};
   const bool ascii = detail::is_ascii(text.data(), text.size());
-  if (!ascii) measure = detail::measure_utf8(text);
+  const detail::TextMeasure measure =
+      ascii ? detail::TextMeasure{text.size(), true} : detail::measure_utf8(text);
 
   const char* from = text.data();
   const char* end = from + text.size();
@@ -213,7 +213,7 @@ std::uint32_t Writer::type_number(std::string_view type) {
     if (!fresh) return at->second;
   }
   types_.push_back({type_text_.size(), static_cast<std::uint32_t>(type.size())});
-  for (const char c : type) type_text_.push_back(c);
+  type_text_.append(type.data(), static_cast<std::uint32_t>(type.size()));
   return kNone;
 }
 
@@ -223,7 +223,7 @@ void Writer::write_type(std::string_view type) {
     write_string(type);
     return;
   }
-  const detail::TextMeasure measure = detail::measure_utf8(type);
+  const detail::TextMeasure measure = detail::measure(type);
   std::uint8_t* at = out_.prepare(3);
   at[0] = 't';
   store_big(at + 1, static_cast<std::uint16_t>(measure.units));
@@ -301,7 +301,7 @@ void Writer::end_map() { detail::put_byte(out_, dialect_ == Dialect::kSofa3 ? 'z
 
 std::uint32_t Writer::write_class_head(std::string_view name, std::size_t fields) {
   if (dialect_ == Dialect::kSofa3) {
-    const detail::TextMeasure measure = detail::measure_utf8(name);
+    const detail::TextMeasure measure = detail::measure(name);
     std::uint8_t* at = out_.prepare(6);
     at[0] = 'O';
     std::uint8_t* end = detail::put_int_at(at + 1, static_cast<std::int32_t>(measure.units));
@@ -336,7 +336,9 @@ std::uint32_t Writer::find_class(const TypeInfo& type) const noexcept {
 std::uint32_t Writer::define_class(const TypeInfo& type) {
   if (const std::uint32_t known = find_class(type); known != kNone) return known;
   const std::uint32_t number = write_class_head(type.name, type.members.size());
-  for (const MemberInfo& member : type.members) write_string(member.name);
+  for (const MemberInfo& member : type.members) {
+    if (!detail::put_short_text(out_, member.name)) write_text(member.name);
+  }
   known_classes_.push_back({&type, nullptr, number});
   return number;
 }
@@ -356,12 +358,12 @@ std::uint32_t Writer::class_of(const detail::Shape& shape) {
       for (std::uint32_t i = 0; i < known_classes_.size(); ++i) {
         if (const detail::Shape* known = known_classes_[i].shape; known != nullptr) {
           tables.shapes.emplace(known, known_classes_[i].number);
-          tables.shape_hashes.emplace(known->hash, i);
+          tables.shape_hashes.emplace(known->hash(), i);
         }
       }
     }
     if (const auto at = tables.shapes.find(&shape); at != tables.shapes.end()) return at->second;
-    auto [at, end] = tables.shape_hashes.equal_range(shape.hash);
+    auto [at, end] = tables.shape_hashes.equal_range(shape.hash());
     for (; at != end; ++at) {
       if (known_classes_[at->second].shape->same(shape)) return known_classes_[at->second].number;
     }
@@ -370,7 +372,7 @@ std::uint32_t Writer::class_of(const detail::Shape& shape) {
   for (const std::string& field : shape.fields) write_string(field);
   if (indexed) {
     index().shapes.emplace(&shape, number);
-    index().shape_hashes.emplace(shape.hash, known_classes_.size());
+    index().shape_hashes.emplace(shape.hash(), known_classes_.size());
   }
   // Owned, so that its address means the same as long as it is in the table.
   detail::retain(&shape);

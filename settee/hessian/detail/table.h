@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 #include <vector>
 
@@ -35,6 +36,16 @@ class Table {
   void push_back(T value) {
     if (size_ == capacity_) [[unlikely]] grow();
     data_[size_++] = value;
+  }
+  void append(const T* values, std::uint32_t n) {
+    std::memcpy(extend(n), values, n * sizeof(T));
+  }
+  /// Adds `n` values that the caller fills in.
+  T* extend(std::uint32_t n) {
+    while (capacity_ - size_ < n) [[unlikely]] grow();
+    T* first = data_ + size_;
+    size_ += n;
+    return first;
   }
   /// Drops all behind the first `n`.
   void shrink(std::uint32_t n) noexcept { size_ = n; }

@@ -89,6 +89,21 @@ inline bool copy_short_ascii(std::uint8_t* to, const char* from, std::size_t n) 
   return any < 0x80;
 }
 
+/// Whether the first `n` <= 31 of `left` >= n bytes are all below 0x80.
+inline bool is_short_ascii(const std::uint8_t* at, std::size_t n, std::size_t left) noexcept {
+#if defined(__SSE2__)
+  if (left >= 32) [[likely]] {
+    const __m128i* from = reinterpret_cast<const __m128i*>(at);
+    const auto low = static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_loadu_si128(from)));
+    const auto high = static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_loadu_si128(from + 1)));
+    return ((low | high << 16) & ((std::uint32_t{1} << n) - 1)) == 0;
+  }
+#else
+  (void)left;
+#endif
+  return is_ascii(at, n);
+}
+
 /// Whether two names are the same; names are short, and mostly they are.
 inline bool same_name(const char* a, std::size_t a_size, const char* b, std::size_t b_size) noexcept {
   if (a_size != b_size) return false;
@@ -116,6 +131,9 @@ struct TextMeasure {
   bool plain;         ///< the wire's bytes are the very same
 };
 TextMeasure measure_utf8(std::string_view text) noexcept;
+inline TextMeasure measure(std::string_view text) noexcept {
+  return is_ascii(text.data(), text.size()) ? TextMeasure{text.size(), true} : measure_utf8(text);
+}
 
 /// Writes characters in the wire's form until `end` or until `limit` is less than 6 bytes away. Moves
 /// `from` on; returns the end of what was written.

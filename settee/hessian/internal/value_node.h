@@ -20,13 +20,14 @@ namespace settee::inline v0::hessian::detail {
 /// A class or type name and the names of fields. Objects of one class definition share one.
 struct Shape {
   std::atomic<std::uint32_t> owners{1};
-  std::size_t hash = 0;  // of name and fields
   std::string name;
   std::vector<std::string> fields;
 
-  explicit Shape(std::string_view class_name);
-  void add_field(std::string_view field);
-  bool same(const Shape& other) const noexcept;
+  explicit Shape(std::string_view class_name) : name(class_name) {}
+  bool same(const Shape& other) const noexcept {
+    return this == &other || (name == other.name && fields == other.fields);
+  }
+  std::size_t hash() const noexcept;
 };
 
 inline void retain(const Shape* shape) noexcept {
