@@ -1,7 +1,5 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
-//
-// What server and client share: the service, described.
 
 #pragma once
 
