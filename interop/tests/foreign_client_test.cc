@@ -68,41 +68,28 @@ TEST_F(ForeignClient, JavaCallsEveryMethod) {
   EXPECT_EQ(counted("settee.rpc.server.in_flight"), 0);
 }
 
-#ifdef SETTEE_INTEROP_PROTOBUF
-constexpr std::size_t kNodeCases = 61;
-const std::set<std::string> kNodeSkips{"future", "callback", "json"};
-#else
-constexpr std::size_t kNodeCases = 59;
-const std::set<std::string> kNodeSkips{"future", "callback", "json", "proto", "proto_fail"};
-#endif
-
-class NodeClient : public ForeignClient,
-                   public testing::WithParamInterface<std::vector<std::string>> {};
-
-TEST_P(NodeClient, CallsEveryMethod) {
-  serve();
-  std::vector<std::string> options = GetParam();
+class NodeClient : public ForeignClient {
+ protected:
+  void check(std::vector<std::string> options) {
+    serve();
+    // sofa-rpc-node has no such ways of calling.
+    std::set<std::string> may_skip{"future", "callback", "json"};
+    std::size_t least = 61;
 #ifndef SETTEE_INTEROP_PROTOBUF
-  options.insert(options.end(), {"--skip", "proto,proto_fail"});
+    options.insert(options.end(), {"--skip", "proto,proto_fail"});
+    may_skip.insert({"proto", "proto_fail"});
+    least -= 2;
 #endif
-  expect_passed(run(Peer::kNode, options), kNodeCases, kNodeSkips);
-  EXPECT_EQ(counted("settee.rpc.server.bad_frames"), 0);
-  EXPECT_EQ(counted("settee.rpc.server.in_flight"), 0);
-}
+    expect_passed(run(Peer::kNode, options), least, may_skip);
+    EXPECT_EQ(counted("settee.rpc.server.bad_frames"), 0);
+    EXPECT_EQ(counted("settee.rpc.server.in_flight"), 0);
+  }
+};
 
-INSTANTIATE_TEST_SUITE_P(
-    Modes, NodeClient,
-    testing::Values(std::vector<std::string>{}, std::vector<std::string>{"--bolt2"},
-                    std::vector<std::string>{"--hessian", "4.0"},
-                    std::vector<std::string>{"--bolt2", "--hessian", "4.0"}),
-    [](const auto& mode) {
-      std::string name = "Node";
-      for (const std::string& word : mode.param) {
-        if (word == "--bolt2") name += "Bolt2WithCrc";
-        if (word == "4.0") name += "Hessian2";
-      }
-      return name;
-    });
+TEST_F(NodeClient, CallsEveryMethod) { check({}); }
+TEST_F(NodeClient, CallsEveryMethodWithBolt2AndCrc) { check({"--bolt2"}); }
+TEST_F(NodeClient, CallsEveryMethodWithHessian2) { check({"--hessian", "4.0"}); }
+TEST_F(NodeClient, CallsEveryMethodWithBolt2AndHessian2) { check({"--bolt2", "--hessian", "4.0"}); }
 
 // ---- a full pool ----
 
@@ -165,7 +152,9 @@ void check_restart(Peer peer, const char* seconds) {
   const ClientReport report = client.finish();
   expect_passed(report, 1);
   EXPECT_EQ(server->stop(), 0);
-  for (const std::string& line : report.info) std::printf("%s client: %s\n", to_string(peer), line.c_str());
+  for (const std::string& line : report.info) {
+    std::printf("%s client: %s\n", to_string(peer), line.c_str());
+  }
 }
 
 TEST(RestartedServer, JavaClientConnectsAgain) { check_restart(Peer::kJava, "8"); }

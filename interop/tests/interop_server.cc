@@ -23,12 +23,13 @@
 namespace {
 
 [[noreturn]] void usage() {
-  std::fprintf(stderr,
-               "usage: interop_server [--port N] [--threads N] [--idle-close-ms N] [--busy]\n"
-               "  --port N           0, the default, picks a free one\n"
-               "  --threads N        loops (default 1)\n"
-               "  --idle-close-ms N  close a connection without traffic after so long\n"
-               "  --busy             one thread for blocking calls, no queue; only sleep() is offered\n");
+  std::fprintf(
+      stderr,
+      "usage: interop_server [--port N] [--threads N] [--idle-close-ms N] [--busy]\n"
+      "  --port N           0, the default, picks a free one\n"
+      "  --threads N        loops (default 1)\n"
+      "  --idle-close-ms N  close a connection without traffic after so long\n"
+      "  --busy             one thread for blocking calls, no queue; only sleep() is offered\n");
   std::exit(2);
 }
 

@@ -116,7 +116,8 @@ Child::Child(const std::vector<std::string>& command) {
     dup2(from_child[1], STDOUT_FILENO);
     dup2(errors_, STDERR_FILENO);
     execvp(arguments[0], arguments.data());
-    constexpr char kMessage[] = "this program cannot be run; ./setup --peers installs what the peers need\n";
+    constexpr char kMessage[] =
+        "this program cannot be run; ./setup --peers installs what the peers need\n";
     static_cast<void>(!write(STDERR_FILENO, kMessage, sizeof kMessage - 1));
     _exit(127);
   }
@@ -152,8 +153,8 @@ std::optional<std::string> Child::read_line(milliseconds within) {
     }
     const auto left = std::chrono::ceil<milliseconds>(end - Clock::now()).count();
     if (left <= 0) {
-      throw std::runtime_error(name_ + ": printed no line within " + std::to_string(within.count()) +
-                               " ms\n" + errors());
+      throw std::runtime_error(name_ + ": printed no line within " +
+                               std::to_string(within.count()) + " ms\n" + errors());
     }
     pollfd watched{output_, POLLIN, 0};
     if (poll(&watched, 1, static_cast<int>(left)) <= 0) continue;

@@ -58,10 +58,10 @@ std::string java_text(char16_t value) {
 }
 // Java's form of numbers from 0.001 up to ten million, which is all that the contract's tests send.
 template <class T>
-  requires std::is_floating_point_v<T>
-std::string java_text(T value) {
+requires std::is_floating_point_v<T> std::string java_text(T value) {
   char digits[400];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value, std::chars_format::fixed).ptr;
+  const auto end =
+      std::to_chars(digits, digits + sizeof digits, value, std::chars_format::fixed).ptr;
   std::string text(digits, end);
   if (text.find('.') == std::string::npos) text += ".0";
   return text;

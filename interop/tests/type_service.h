@@ -145,12 +145,11 @@ SETTEE_SERVICE(interop::TypeService, "com.settee.interop.TypeService", (echoBool
                (prim, z, b, s, c, i, j, f, d), (echoBoxedBoolean, value), (echoBoxedInt, value),
                (echoBoxedLong, value), (echoBoxedDouble, value), (boxed, b, s, c, f),
                (echoString, value), (echoBytes, value), (echoDate, value), (echoDecimal, value),
-               (echoBigInteger, value), (echoColor, value), (echoUser, value),
-               (echoStrings, value), (echoUsers, value), (echoMap, value), (echoSet, value),
-               (echoInts, value), (echoLongs, value), (echoDoubles, value),
-               (echoStringArray, value), (echoUserArray, value), (echoNested, value),
-               (echoObject, value), (noop), (notify, text), (notified, text), (sleep, ms),
-               (fail, code, message), (failRuntime, message), (baggage, key), (large, size),
-               (whoami))
+               (echoBigInteger, value), (echoColor, value), (echoUser, value), (echoStrings, value),
+               (echoUsers, value), (echoMap, value), (echoSet, value), (echoInts, value),
+               (echoLongs, value), (echoDoubles, value), (echoStringArray, value),
+               (echoUserArray, value), (echoNested, value), (echoObject, value), (noop),
+               (notify, text), (notified, text), (sleep, ms), (fail, code, message),
+               (failRuntime, message), (baggage, key), (large, size), (whoami))
 SETTEE_SERVICE(interop::BlockingTypeService, "com.settee.interop.TypeService",
                (sleep, ms).blocking())
