@@ -791,7 +791,7 @@ class Decoder {
     std::uint32_t number;
     if (!r_.read_reference(number)) return false;
     const Reader::Referenced target = r_.references_[number];
-    if (target.active != 0) {
+    if (target.active) {
       return r_.fail_at(start, Code::kDecode,
                         "cyclic reference into a typed value; use a member of type hessian::Value");
     }
@@ -867,7 +867,7 @@ class Decoder {
       }
       sight.type = container.type;
       // Once more when it is really read. While replaying it was known, and not active, before.
-      r_.references_[container.reference].active = 0;
+      r_.references_[container.reference].active = false;
     }
     r_.cursor_ = start;
     r_.nodes_left_ = nodes;
@@ -1176,7 +1176,7 @@ class Decoder {
     if (!r_.read_reference(number)) return false;
     const Reader::Referenced target = r_.references_[number];
     if (target.node != nullptr) {
-      if (target.active != 0) {
+      if (target.active) {
         out = ValueAccess::weak_to(target.node);
       } else {
         detail::retain_strong(target.node);
@@ -1184,7 +1184,7 @@ class Decoder {
       }
       return true;
     }
-    if (target.active != 0) {
+    if (target.active) {
       return r_.fail_at(start, Code::kDecode,
                         "reference from a generic value to a typed one that it is part of");
     }

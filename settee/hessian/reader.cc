@@ -121,7 +121,7 @@ Reader::Reader(std::span<const std::uint8_t> data, Dialect dialect, const Limits
       depth_left_(limits.depth),
       dialect_(dialect),
       limits_(limits) {
-  // Offsets are kept in 31 bits. No protocol here has frames of that size.
+  // Offsets are kept in 32 bits. No protocol here has frames of half that size.
   constexpr std::size_t kLargest = 0x7ffffffe;
   if (data.size() > kLargest) fail_limit("message size", kLargest);
 }
@@ -160,7 +160,7 @@ bool ReaderState::take(const Reader& reader) {
   for (Reader::Name& type : types_) whole = whole && own(type.text);
   references_.assign(reader.references_.begin(), reader.references_.end());
   for (const Reader::Referenced& reference : references_) {
-    whole = whole && reference.end != 0 && reference.active == 0;
+    whole = whole && !reference.active;
   }
   if (!whole) head_.clear();
   return whole;
@@ -531,7 +531,7 @@ bool Reader::check_count(std::uint64_t count, const char* what) {
   return true;
 }
 
-bool Reader::read_count(std::uint32_t& count, std::uint32_t limit, const char* what) {
+bool Reader::read_long_count(std::uint32_t& count, std::uint32_t limit, const char* what) {
   std::int64_t wide;
   if (!read_integer(wide, 0, limit, what)) return false;
   count = static_cast<std::uint32_t>(wide);

@@ -168,9 +168,8 @@ class SETTEE_API Reader {
   };
   struct Referenced {
     std::uint32_t start;
-    std::uint32_t end : 31;     // 0: not wholly read yet
-    std::uint32_t active : 1;   // being read, perhaps again
-    detail::Node* node;         // the generic value made of it, owned; or null
+    bool active;         // being read, perhaps again
+    detail::Node* node;  // the generic value made of it, owned; or null
   };
   struct Failure;
   struct Storage;
@@ -200,6 +199,7 @@ class SETTEE_API Reader {
   bool read_number(Number& number, const char* wanted);
   bool read_integer(std::int64_t& value, std::int64_t min, std::int64_t max, const char* wanted);
   bool read_count(std::uint32_t& count, std::uint32_t limit, const char* what);
+  bool read_long_count(std::uint32_t& count, std::uint32_t limit, const char* what);
   bool check_count(std::uint64_t count, const char* what);
   bool check_elements(std::uint64_t count);
   bool read_definition(const TypeInfo* expected);

@@ -3,6 +3,8 @@
 
 #include "settee/hessian/internal/text.h"
 
+#include <bit>
+
 namespace settee::inline v0::hessian::detail {
 
 namespace {
@@ -11,6 +13,16 @@ constexpr std::uint32_t kReplacement = 0xfffd;
 
 constexpr bool is_high(std::uint32_t unit) { return (unit & 0xfc00) == 0xd800; }
 constexpr bool is_low(std::uint32_t unit) { return (unit & 0xfc00) == 0xdc00; }
+
+// Whether four readable bytes begin with a well-formed character of three bytes that is no surrogate,
+// which is what most text of Asia is made of.
+inline bool is_plain_three(const void* at) noexcept {
+  if constexpr (std::endian::native != std::endian::little) return false;
+  const auto word = load<std::uint32_t>(at);
+  if ((word & 0x00c0c0f0) != 0x008080e0) return false;
+  const std::uint32_t top = (word & 0x0f) << 6 | (word >> 8 & 0x3f);  // the upper ten of 16 bits
+  return top >= 0x20 && (top & 0x3e0) != 0x360;
+}
 
 void append_character(std::string& text, std::uint32_t c) {
   char bytes[4];
@@ -86,6 +98,11 @@ TextMeasure measure_utf8(std::string_view text) noexcept {
       measure.units += 8;
       continue;
     }
+    while (end - at >= 4 && is_plain_three(at)) {
+      at += 3;
+      measure.units += 1;
+    }
+    if (at == end) break;
     const char* before = at;
     const std::uint32_t c = next_utf8(at, end);
     if (c >= 0x10000) {
@@ -131,6 +148,11 @@ const char* skip_units(const char* from, const char* end, std::size_t& units) no
       units -= 8;
       continue;
     }
+    if (end - from >= 4 && is_plain_three(from)) {
+      from += 3;
+      units -= 1;
+      continue;
+    }
     const char* next = from;
     const std::size_t takes = next_utf8(next, end) >= 0x10000 ? 2 : 1;
     if (takes > units) break;
@@ -149,6 +171,11 @@ WireScan scan_wire(const std::uint8_t* from, const std::uint8_t* end, std::size_
       units -= 8;
       continue;
     }
+    while (units > 0 && end - from >= 4 && is_plain_three(from)) {
+      from += 3;
+      units -= 1;
+    }
+    if (units == 0) break;
     if (from == end) return {nullptr, nullptr, false};
     const std::uint8_t lead = *from;
     if (lead < 0x80) {

@@ -64,23 +64,30 @@ inline bool Reader::enter(const std::uint8_t* start, std::uint32_t& reference) {
     if (reference >= references_.size()) {
       return fail_at(start, Code::kDecode, "a referenced value reads differently again");
     }
-    references_[reference].active = 1;
+    references_[reference].active = true;
   } else {
     reference = references_.size();
     if (reference >= limits_.references) [[unlikely]] {
       return fail_limit("references", limits_.references);
     }
-    references_.push_back({static_cast<std::uint32_t>(start - begin_), 0, 1, nullptr});
+    references_.push_back({static_cast<std::uint32_t>(start - begin_), true, nullptr});
   }
   --depth_left_;
   return true;
 }
 
 inline void Reader::leave(std::uint32_t reference) noexcept {
-  Referenced& mine = references_[reference];
-  mine.active = 0;
-  if (mine.end == 0) mine.end = static_cast<std::uint32_t>(offset()) & 0x7fffffff;
+  references_[reference].active = false;
   ++depth_left_;
+}
+
+// A number of the format's own, e.g. of a class; mostly small.
+inline bool Reader::read_count(std::uint32_t& count, std::uint32_t limit, const char* what) {
+  if (cursor_ != end_ && *cursor_ >= 0x90 && *cursor_ <= 0xbf) [[likely]] {
+    count = static_cast<std::uint32_t>(*cursor_++ - 0x90);
+    return true;
+  }
+  return read_long_count(count, limit, what);
 }
 
 // The number right here. Unlike op(), reads no class definition before it, so that the numbers within
