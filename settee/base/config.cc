@@ -1024,4 +1024,4 @@ Result<void> config_bind(const Config& config, std::string_view path, const Type
 
 }  // namespace detail
 
-}  // namespace settee::inline v0
+}  // namespace settee::inline v0  // settee-check: allow file-length

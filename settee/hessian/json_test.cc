@@ -1332,4 +1332,4 @@ TEST(JsonArguments, WithoutTypes) {
 }
 
 }  // namespace
-}  // namespace json_test
+}  // namespace json_test  // settee-check: allow file-length

@@ -1024,4 +1024,4 @@ Result<void> write_arguments(Buffer& out, std::span<const ParameterInfo> paramet
   });
 }
 
-}  // namespace settee::inline v0::json
+}  // namespace settee::inline v0::json  // settee-check: allow file-length

@@ -1036,4 +1036,4 @@ TEST_F(BadServerTest, CallsThatWaitForAConnectionCanBeCancelled) {
 }
 
 }  // namespace
-}  // namespace settee::rpc
+}  // namespace settee::rpc  // settee-check: allow file-length
