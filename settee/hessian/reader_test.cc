@@ -209,6 +209,34 @@ TEST(Reader, TextsOfEveryForm) {
             "hessian: expected the next piece of a string, found an int at byte 4");
 }
 
+// Short texts are read in one go where enough bytes follow, and otherwise where the input ends.
+TEST(Reader, TextsOfAllLengthsWhateverFollows) {
+  for (std::size_t length = 0; length < 70; ++length) {
+    for (std::size_t odd = 0; odd <= length; odd += length < 34 ? 1 : 5) {
+      std::string text(length, 'x');
+      if (odd < length) text.replace(odd, 1, "\u00e9");
+      for (const std::size_t behind : {0, 1, 31, 32, 33, 100}) {
+        const std::vector<std::string> texts = {text, std::string(behind, 'y')};
+        const Bytes bytes = hessian::to_bytes(texts).value();
+        EXPECT_EQ(hessian::from_bytes<std::vector<std::string>>(bytes.span()).value(), texts);
+        EXPECT_EQ(hessian::from_bytes<Value>(bytes.span()).value(), Value::list({text, texts[1]}));
+        Reader reader(bytes.span());
+        EXPECT_TRUE(reader.skip() && reader.at_end());
+        // Into strings that hold something.
+        std::vector<std::string> full(2, std::string(20, 'z'));
+        Reader again(bytes.span());
+        Container list;
+        ASSERT_TRUE(again.begin_list(list));
+        for (std::string& one : full) {
+          ASSERT_TRUE(again.next(list));
+          ASSERT_TRUE(hessian::decode(again, type_of<std::string>(), &one).ok());
+        }
+        EXPECT_EQ(full, texts);
+      }
+    }
+  }
+}
+
 TEST(Reader, BinariesOfEveryForm) {
   const auto read = [](std::string_view hex, Dialect dialect = Dialect::kSofa3) {
     const Octets bytes = from_hex(hex);

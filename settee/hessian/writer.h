@@ -79,6 +79,7 @@ class SETTEE_API Writer {
   explicit Writer(Buffer& out, Dialect dialect = Dialect::kSofa3) noexcept;
   /// Continues a stream whose beginning has been put into `out` already.
   Writer(Buffer& out, const WriterState& before) noexcept;
+  Writer(Buffer& out, const WriterState&& before) = delete;
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
   ~Writer();

@@ -300,7 +300,8 @@ TEST(Writer, ContinuesBehindACopiedHead) {
 
     // And once more from the middle of a continuation.
     Buffer again;
-    Writer third(again, second.state());
+    const WriterState later = second.state();
+    Writer third(again, later);
     EXPECT_EQ(third.next_reference(), 8u);
     ASSERT_TRUE(hessian::encode(third, Array<std::int32_t>({1})).ok());
     EXPECT_EQ(to_hex(again), dialect == Dialect::kSofa3 ? "76919191" : "719191");
