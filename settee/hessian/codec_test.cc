@@ -53,7 +53,7 @@ TEST(Codec, WritesWhatJavaWrites) {
     EXPECT_EQ(hex(Array<std::int32_t>()), java("int[]0"));
     EXPECT_EQ(hex(Array<std::string>({"a"})), java("String[]{a}"));
     EXPECT_EQ(hex(Array<Value>({Value(1)})), java("Object[]{1}"));
-    EXPECT_EQ(hex(Array<std::optional<std::int32_t>>({1})), java("Integer[]{1}"));
+    EXPECT_EQ(hex(Array<std::optional<std::int32_t>>(std::vector<std::optional<std::int32_t>>(1, 1))), java("Integer[]{1}"));
     EXPECT_EQ(hex(Array<std::int64_t>({1})), java("long[]{1}"));
     EXPECT_EQ(hex(Array<double>({1.0})), java("double[]{1}"));
     EXPECT_EQ(hex(Array<bool>({true})), java("boolean[]{true}"));
@@ -62,7 +62,7 @@ TEST(Codec, WritesWhatJavaWrites) {
     EXPECT_EQ(hex(Array<Date>({Date()})), java("Date[]"));
     EXPECT_EQ(hex(Array<Array<std::int32_t>>({{{1}}, {{2}}})), java("int[][]"));
     EXPECT_EQ(hex(Array<Array<std::string>>({{{"a"}}, {{"b"}}})), java("String[][]"));
-    EXPECT_EQ(hex(Array<std::optional<std::int64_t>>({1})), java("Long[]"));
+    EXPECT_EQ(hex(Array<std::optional<std::int64_t>>(std::vector<std::optional<std::int64_t>>(1, 1))), java("Long[]"));
     EXPECT_EQ(hex(Array<Decimal>({Decimal("1")})), java("BigDecimal[]"));
     EXPECT_EQ(hex(Array<std::map<std::string, Value>>({{}})), java("Map[]"));
     EXPECT_EQ(hex(Array<std::vector<Value>>({{}})), java("List[]"));
