@@ -60,8 +60,14 @@ TEST(Codec, WritesWhatJavaWrites) {
     EXPECT_EQ(hex(Array<std::int16_t>({1})), java("short[]{1}"));
     EXPECT_EQ(hex(Array<float>({1.0f})), java("float[]{1}"));
     EXPECT_EQ(hex(Array<Date>({Date()})), java("Date[]"));
-    EXPECT_EQ(hex(Array<Array<std::int32_t>>({{{1}}, {{2}}})), java("int[][]"));
-    EXPECT_EQ(hex(Array<Array<std::string>>({{{"a"}}, {{"b"}}})), java("String[][]"));
+    Array<Array<std::int32_t>> numbers(2);
+    numbers[0].push_back(1);
+    numbers[1].push_back(2);
+    EXPECT_EQ(hex(numbers), java("int[][]"));
+    Array<Array<std::string>> words(2);
+    words[0].push_back("a");
+    words[1].push_back("b");
+    EXPECT_EQ(hex(words), java("String[][]"));
     EXPECT_EQ(hex(Array<std::optional<std::int64_t>>(std::vector<std::optional<std::int64_t>>(1, 1))), java("Long[]"));
     EXPECT_EQ(hex(Array<Decimal>({Decimal("1")})), java("BigDecimal[]"));
     EXPECT_EQ(hex(Array<std::map<std::string, Value>>({{}})), java("Map[]"));
@@ -368,6 +374,12 @@ TEST(Codec, DecimalsAndBigIntegers) {
   }
   EXPECT_EQ(read<BigInteger>(hex_of(BigInteger("+007"))).text, "7");
   EXPECT_EQ(read<BigInteger>(hex_of(BigInteger("-0"))).text, "0");
+  EXPECT_EQ(failure<BigInteger>(hex_value(Value::map({{"signum", "x"}}))),
+            "hessian: signum: expected a sign, found a string at byte 8");
+  EXPECT_EQ(failure<BigInteger>(hex_value(Value::map({{"signum", 1}}))),
+            "hessian: expected a big integer, found an object without 'signum' and 'mag' at byte 0");
+  EXPECT_EQ(failure<BigInteger>(hex_value(Value::map({{"signum", 2}, {"mag", Value::list()}}))),
+            "hessian: signum: 2 does not fit a sign at byte 8");
   EXPECT_EQ(hessian::to_bytes(BigInteger("1x")).error().message(),
             "hessian: cannot write java.math.BigInteger: \"1x\" is no whole number");
   for (const char* text : {"1", "-1.5", "+.5", "1.", "1e10", "1.5E-7"}) {

@@ -576,7 +576,6 @@ class Decoder {
       return r_.fail_at(start, Code::kDecode, "\"" + text.substr(0, 64) + "\" is no whole number");
     }
     std::int64_t value;
-    if (!is_number(op)) return r_.fail_kind("a big integer");
     if (!r_.read_integer(value, INT64_MIN, INT64_MAX, "a big integer")) {
       return false;
     }
@@ -593,7 +592,8 @@ class Decoder {
     const bool read = each_field([&](std::string_view field) {
       if (field == "signum") {
         has_sign = true;
-        return (is_number(r_.op()) && r_.read_integer(sign, -1, 1, "a sign")) || in(field);
+        r_.op();
+        return r_.read_integer(sign, -1, 1, "a sign") || in(field);
       }
       if (field != "mag") return r_.skip();
       has_words = true;
