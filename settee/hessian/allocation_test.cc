@@ -96,9 +96,9 @@ TEST(Allocation, ClaimsAreNotBelieved) {
       "73ffff 616161",
       "42ffff 616161",
       "62ffff 616161",
-      "4f91414 93fffffff 0161",           // fields of a class
-      "4f493fffffff 616161",              // a class name
-      "4d74ffff 616161",                  // a type name
+      "4f91414 93fffffff 0161",  // fields of a class
+      "4f493fffffff 616161",     // a class name
+      "4d74ffff 616161",         // a type name
   };
   for (const char* hex : claims) {
     const Octets bytes = from_hex(hex);

@@ -53,7 +53,9 @@ TEST(Codec, WritesWhatJavaWrites) {
     EXPECT_EQ(hex(Array<std::int32_t>()), java("int[]0"));
     EXPECT_EQ(hex(Array<std::string>({"a"})), java("String[]{a}"));
     EXPECT_EQ(hex(Array<Value>({Value(1)})), java("Object[]{1}"));
-    EXPECT_EQ(hex(Array<std::optional<std::int32_t>>(std::vector<std::optional<std::int32_t>>(1, 1))), java("Integer[]{1}"));
+    EXPECT_EQ(
+        hex(Array<std::optional<std::int32_t>>(std::vector<std::optional<std::int32_t>>(1, 1))),
+        java("Integer[]{1}"));
     EXPECT_EQ(hex(Array<std::int64_t>({1})), java("long[]{1}"));
     EXPECT_EQ(hex(Array<double>({1.0})), java("double[]{1}"));
     EXPECT_EQ(hex(Array<bool>({true})), java("boolean[]{true}"));
@@ -68,7 +70,9 @@ TEST(Codec, WritesWhatJavaWrites) {
     words[0].push_back("a");
     words[1].push_back("b");
     EXPECT_EQ(hex(words), java("String[][]"));
-    EXPECT_EQ(hex(Array<std::optional<std::int64_t>>(std::vector<std::optional<std::int64_t>>(1, 1))), java("Long[]"));
+    EXPECT_EQ(
+        hex(Array<std::optional<std::int64_t>>(std::vector<std::optional<std::int64_t>>(1, 1))),
+        java("Long[]"));
     EXPECT_EQ(hex(Array<Decimal>({Decimal("1")})), java("BigDecimal[]"));
     EXPECT_EQ(hex(Array<std::map<std::string, Value>>({{}})), java("Map[]"));
     EXPECT_EQ(hex(Array<std::vector<Value>>({{}})), java("List[]"));
@@ -79,7 +83,8 @@ TEST(Codec, WritesWhatJavaWrites) {
     EXPECT_EQ(hex(BigInteger("99")), java("BigInteger 99"));
     EXPECT_EQ(hex(Date(std::chrono::milliseconds(1'000'000'000'000))), java("date 1000000000000"));
   }
-  EXPECT_EQ(hex_of(Array<char16_t>({u'a', u'b'})), to_hex(golden("golden_sofa3.txt", "char[]{a,b}")));
+  EXPECT_EQ(hex_of(Array<char16_t>({u'a', u'b'})),
+            to_hex(golden("golden_sofa3.txt", "char[]{a,b}")));
   EXPECT_EQ(hex_of(char16_t{u'A'}), to_hex(golden("golden_sofa3.txt", "char A")));
   EXPECT_EQ(hex_of(1.1f), to_hex(golden("golden_sofa3.txt", "float 1.1f")));
   EXPECT_EQ(hex_of(std::int16_t{5}), "95");
@@ -89,9 +94,10 @@ TEST(Codec, WritesWhatJavaWrites) {
   EXPECT_EQ(hex_of(std::optional<std::string>("a")), "0161");
   EXPECT_EQ(hex_of(std::unique_ptr<Point>()), "4e");
   EXPECT_EQ(hex_of(Color::GREEN), hex_value(Value::enumerator("com.example.Color", "GREEN")));
-  EXPECT_EQ(hex_of(Point{1, 2}), "4fa1" + to_hex(Octets(
-                                     {'c', 'o', 'm', '.', 'e', 'x', 'a', 'm', 'p', 'l', 'e', '.',
-                                      'P', 'o', 'i', 'n', 't'})) + "92017801796f909192");
+  EXPECT_EQ(hex_of(Point{1, 2}), "4fa1" +
+                                     to_hex(Octets({'c', 'o', 'm', '.', 'e', 'x', 'a', 'm', 'p',
+                                                    'l', 'e', '.', 'P', 'o', 'i', 'n', 't'})) +
+                                     "92017801796f909192");
   EXPECT_EQ(hex_of(Array<Point>({{1, 2}})).substr(0, 6), "567400");
   EXPECT_NE(hex_of(Array<Point>({{1, 2}})).find(to_hex(Octets({'[', 'c', 'o', 'm'}))),
             std::string::npos);
@@ -134,9 +140,13 @@ TEST(Codec, ReadsWhatJavaWrites) {
   const Octets number = golden("golden_hessian2.txt", "float 1.1f");
   EXPECT_EQ(hessian::from_bytes<float>(number, Dialect::kHessian2).value(), 1.1f);
   EXPECT_EQ(hessian::from_bytes<std::int16_t>(golden("golden_hessian2.txt", "short 5"),
-                                              Dialect::kHessian2).value(), 5);
-  EXPECT_EQ(hessian::from_bytes<std::optional<std::int8_t>>(golden("golden_hessian2.txt", "byte -1"),
-                                                            Dialect::kHessian2).value(), -1);
+                                              Dialect::kHessian2)
+                .value(),
+            5);
+  EXPECT_EQ(hessian::from_bytes<std::optional<std::int8_t>>(
+                golden("golden_hessian2.txt", "byte -1"), Dialect::kHessian2)
+                .value(),
+            -1);
 }
 
 // ---- structs ----
@@ -188,7 +198,8 @@ TEST(Codec, FieldsGoByName) {
   // From a map; missing fields and null keep the default.
   EXPECT_EQ(read<Point>(hex_value(Value::map({{"y", 5}, {7, 8}, {"w", Value::map()}}))),
             (Point{0, 5}));
-  EXPECT_EQ(read<Point>(hex_value(Value::object("P").set("x", nullptr).set("y", 3))), (Point{0, 3}));
+  EXPECT_EQ(read<Point>(hex_value(Value::object("P").set("x", nullptr).set("y", 3))),
+            (Point{0, 3}));
   EXPECT_EQ(read<Point>("4e"), Point());
   // An object into a map.
   EXPECT_EQ((read<std::map<std::string, std::int32_t>>(hex_of(Point{3, 4}))),
@@ -263,8 +274,10 @@ TEST(Codec, EverythingComesBack) {
     // All defaults: empty containers and nulls.
     const Everything e;
     const Bytes bytes = hessian::to_bytes(e, dialect).value();
-    EXPECT_EQ(hessian::to_bytes(hessian::from_bytes<Everything>(bytes.span(), dialect).value(),
-                                dialect).value(), bytes);
+    EXPECT_EQ(
+        hessian::to_bytes(hessian::from_bytes<Everything>(bytes.span(), dialect).value(), dialect)
+            .value(),
+        bytes);
   }
 }
 
@@ -368,16 +381,18 @@ TEST(Codec, DecimalsAndBigIntegers) {
   EXPECT_EQ(read<BigInteger>("022d37").text, "-7");
   EXPECT_EQ(read<BigInteger>("97").text, "7");
   EXPECT_EQ(failure<BigInteger>("03312e35"), "hessian: \"1.5\" is no whole number at byte 0");
-  for (const char* text : {"0", "1", "-1", "4294967295", "4294967296", "-18446744073709551616",
-                           "1000000000000000000000000000000", "999999999999999999999999999999999"}) {
+  for (const char* text :
+       {"0", "1", "-1", "4294967295", "4294967296", "-18446744073709551616",
+        "1000000000000000000000000000000", "999999999999999999999999999999999"}) {
     EXPECT_EQ(read<BigInteger>(hex_of(BigInteger(text))).text, text);
   }
   EXPECT_EQ(read<BigInteger>(hex_of(BigInteger("+007"))).text, "7");
   EXPECT_EQ(read<BigInteger>(hex_of(BigInteger("-0"))).text, "0");
   EXPECT_EQ(failure<BigInteger>(hex_value(Value::map({{"signum", "x"}}))),
             "hessian: signum: expected a sign, found a string at byte 8");
-  EXPECT_EQ(failure<BigInteger>(hex_value(Value::map({{"signum", 1}}))),
-            "hessian: expected a big integer, found an object without 'signum' and 'mag' at byte 0");
+  EXPECT_EQ(
+      failure<BigInteger>(hex_value(Value::map({{"signum", 1}}))),
+      "hessian: expected a big integer, found an object without 'signum' and 'mag' at byte 0");
   EXPECT_EQ(failure<BigInteger>(hex_value(Value::map({{"signum", 2}, {"mag", Value::list()}}))),
             "hessian: signum: 2 does not fit a sign at byte 8");
   EXPECT_EQ(hessian::to_bytes(BigInteger("1x")).error().message(),
@@ -461,7 +476,9 @@ TEST(Codec, VariantsTakeTheKindOnTheWire) {
   EXPECT_EQ(std::get<0>(read<std::variant<Decimal, bool>>("03312e35")).text, "1.5");
   EXPECT_EQ(std::get<1>(read<std::variant<Color, std::string>>("0450494e4b")), "PINK");
   EXPECT_EQ(std::get<0>(read<std::variant<Point, bool>>(
-                hex_value(Value::object("com.example.SubPoint").set("x", 9)))).x, 9);
+                            hex_value(Value::object("com.example.SubPoint").set("x", 9))))
+                .x,
+            9);
   EXPECT_EQ(std::get<1>(read<std::variant<bool, Value>>("0161")), Value("a"));
   EXPECT_EQ(*std::get<1>(read<std::variant<bool, std::optional<std::int32_t>>>("93")), 3);
   EXPECT_EQ((read<std::variant<bool, std::optional<std::int32_t>>>("4e").index()), 1u);
@@ -488,12 +505,16 @@ TEST(Codec, AReferenceIntoATypedValueIsReadAgain) {
   const Value tags = Value::list({"a", "b"});
   const std::string points = hex_value(Value::list({point, point, Value::map({{"y", 9}}), point}));
   EXPECT_NE(points.find("4a01"), std::string::npos);
-  EXPECT_EQ((read<std::vector<Point>>(points)), (std::vector<Point>{{1, 2}, {1, 2}, {0, 9}, {1, 2}}));
+  EXPECT_EQ((read<std::vector<Point>>(points)),
+            (std::vector<Point>{{1, 2}, {1, 2}, {0, 9}, {1, 2}}));
   EXPECT_EQ((read<std::vector<std::unique_ptr<Point>>>(points)[3]->y), 2);
   // Read again as something else; with class definitions, type names and references inside.
   Value inner = Value::list("[com.example.Point", {point, point});
-  Value outer = Value::object("Outer").set("inner", inner).set("typed", Value::list("java.util.LinkedList", {tags, inner}));
-  const Value both = Value::object("Both").set("first", outer).set("second", outer).set("third", inner);
+  Value outer = Value::object("Outer")
+                    .set("inner", inner)
+                    .set("typed", Value::list("java.util.LinkedList", {tags, inner}));
+  const Value both =
+      Value::object("Both").set("first", outer).set("second", outer).set("third", inner);
   using Typed = std::map<std::string, std::map<std::string, std::vector<Value>>>;
   Value without = Value::object("Both").set("first", outer).set("second", outer);
   const auto maps = read<Typed>(hex_value(without));
@@ -554,10 +575,11 @@ TEST(Codec, GenericMembersOfTypedValues) {
   // A struct with a generic member that leads back to the struct cannot be held, and says so.
   Value self = Value::object("com.example.Everything").set("number", 3);
   self.set("any", Value::weak(self));
-  EXPECT_EQ(failure<Everything>(hex_value(self)),
-            "hessian: com.example.Everything.any: reference from a generic value to a typed one that "
-            "it is part of at byte " +
-                std::to_string(hex_value(self).find("4a00") / 2));
+  EXPECT_EQ(
+      failure<Everything>(hex_value(self)),
+      "hessian: com.example.Everything.any: reference from a generic value to a typed one that "
+      "it is part of at byte " +
+          std::to_string(hex_value(self).find("4a00") / 2));
   // Where the generic member itself is cyclic there is no trouble.
   Value ring = Value::list();
   ring.push_back(Value::weak(ring));
@@ -648,9 +670,10 @@ TEST(Codec, ErrorsGiveThePath) {
   const Value wire = Value::object("com.example.Everything")
                          .set("points", Value::list({Value::map(), Value::map({{"x", "no"}})}))
                          .set("flag", true);
-  EXPECT_EQ(failure<Everything>(hex_value(wire)),
-            "hessian: com.example.Everything.points[1].x: expected an int, found a string at byte " +
-                std::to_string(hex_value(wire).find("026e6f") / 2));
+  EXPECT_EQ(
+      failure<Everything>(hex_value(wire)),
+      "hessian: com.example.Everything.points[1].x: expected an int, found a string at byte " +
+          std::to_string(hex_value(wire).find("026e6f") / 2));
   const Value map = Value::map({{"fine", 1}, {"wrong", Value::list()}});
   EXPECT_EQ((failure<std::map<std::string, std::int32_t>>(hex_value(map))),
             "hessian: [\"wrong\"]: expected an int, found a list at byte 13");
@@ -687,9 +710,11 @@ struct FakeMessage {
 
 TEST(Codec, MessagesDoNotTravel) {
   const std::vector<FakeMessage> messages(1);
-  EXPECT_EQ(hessian::to_bytes(messages).error().message(),
-            "hessian: cannot write java.util.List[0]: a protobuf message does not travel in Hessian");
-  EXPECT_EQ(failure<FakeMessage>("4e"), "hessian: a protobuf message does not travel in Hessian at byte 0");
+  EXPECT_EQ(
+      hessian::to_bytes(messages).error().message(),
+      "hessian: cannot write java.util.List[0]: a protobuf message does not travel in Hessian");
+  EXPECT_EQ(failure<FakeMessage>("4e"),
+            "hessian: a protobuf message does not travel in Hessian at byte 0");
 }
 
 }  // namespace

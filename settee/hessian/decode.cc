@@ -38,10 +38,8 @@ bool is_scalar(Kind kind) noexcept {
     case Kind::kDuration:
     case Kind::kChar16:
     case Kind::kFloat:
-    case Kind::kDouble:
-      return true;
-    default:
-      return false;
+    case Kind::kDouble: return true;
+    default: return false;
   }
 }
 
@@ -123,7 +121,8 @@ class Decoder {
       done = r_.fail_at(r_.cursor_, Code::kDecode,
                         "null, where Java has a primitive " + java_name(type));
     }
-    if (done && decode(type, value)) [[likely]] return {};
+    if (done && decode(type, value)) [[likely]]
+      return {};
     if (!type.name.empty()) r_.add_path(type.name);
     return r_.make_error(with_offset);
   }
@@ -138,11 +137,13 @@ class Decoder {
     Filler(Decoder& decoder, const TypeInfo* key, const TypeInfo& value)
         : decoder_(decoder), key_(key), value_(value) {}
     Result<void> fill_key(void* key) override {
-      if (decoder_.element(*key_, key)) [[likely]] return {};
+      if (decoder_.element(*key_, key)) [[likely]]
+        return {};
       return stop();
     }
     Result<void> fill_value(void* value) override {
-      if (decoder_.element(value_, value)) [[likely]] return {};
+      if (decoder_.element(value_, value)) [[likely]]
+        return {};
       return stop();
     }
 
@@ -163,7 +164,8 @@ class Decoder {
       return {};
     }
     Result<void> fill_value(void* value) override {
-      if (decoder_.decode(value_, value)) [[likely]] return {};
+      if (decoder_.decode(value_, value)) [[likely]]
+        return {};
       return stop();
     }
 
@@ -214,17 +216,21 @@ class Decoder {
         if (is_bytes(r_.op())) return r_.read_bytes(*static_cast<Bytes*>(out));
         return other(type, out);
       case Kind::kStruct:
-        if (const Op op = r_.op(&type); is_object(op)) [[likely]] return structure(type, out);
+        if (const Op op = r_.op(&type); is_object(op)) [[likely]]
+          return structure(type, out);
         return other(type, out);
       case Kind::kList:
       case Kind::kArray:
-        if (is_list(r_.op())) [[likely]] return list(type, out);
+        if (is_list(r_.op())) [[likely]]
+          return list(type, out);
         return other(type, out);
       case Kind::kSet:
-        if (is_list(r_.op())) [[likely]] return set(type, out);
+        if (is_list(r_.op())) [[likely]]
+          return set(type, out);
         return other(type, out);
       case Kind::kMap:
-        if (is_map(r_.op())) [[likely]] return map(type, out);
+        if (is_map(r_.op())) [[likely]]
+          return map(type, out);
         return other(type, out);
       case Kind::kOptional:
       case Kind::kPointer:
@@ -238,7 +244,8 @@ class Decoder {
       case Kind::kAny: return any(*static_cast<Value*>(out));
       case Kind::kVoid: return r_.skip();
       case Kind::kMessage:
-        return r_.fail_at(r_.cursor_, Code::kDecode, "a protobuf message does not travel in Hessian");
+        return r_.fail_at(r_.cursor_, Code::kDecode,
+                          "a protobuf message does not travel in Hessian");
       case Kind::kChar16:
       case Kind::kDecimal:
       case Kind::kBigInteger:
@@ -306,14 +313,26 @@ class Decoder {
         std::int64_t value = 0;
         std::size_t size = 0;
         switch (op) {
-          case Op::kInt1: value = *start - 0x90; size = 1; break;
-          case Op::kInt2: value = ((start[0] - 0xc8) << 8) + start[1]; size = 2; break;
+          case Op::kInt1:
+            value = *start - 0x90;
+            size = 1;
+            break;
+          case Op::kInt2:
+            value = ((start[0] - 0xc8) << 8) + start[1];
+            size = 2;
+            break;
           case Op::kInt3:
             value = ((start[0] - 0xd4) << 16) + load_big<std::uint16_t>(start + 1);
             size = 3;
             break;
-          case Op::kLong1: value = *start - 0xe0; size = 1; break;
-          case Op::kLong2: value = ((start[0] - 0xf8) << 8) + start[1]; size = 2; break;
+          case Op::kLong1:
+            value = *start - 0xe0;
+            size = 1;
+            break;
+          case Op::kLong2:
+            value = ((start[0] - 0xf8) << 8) + start[1];
+            size = 2;
+            break;
           case Op::kLong3:
             value = ((start[0] - 0x3c) << 16) + load_big<std::uint16_t>(start + 1);
             size = 3;
@@ -445,8 +464,7 @@ class Decoder {
       case Kind::kArray:
         if (is_string(op) && type.element->kind == Kind::kChar16) return characters(type, out);
         break;
-      default:
-        break;
+      default: break;
     }
     return r_.fail_kind(wanted(type));
   }
@@ -486,9 +504,9 @@ class Decoder {
     });
     if (!read) return false;
     if (!found) {
-      return r_.fail_at(start, Code::kDecode, std::string("expected ") + wanted(type) +
-                                                  ", found an object without the field '" +
-                                                  std::string(name) + "'");
+      return r_.fail_at(start, Code::kDecode,
+                        std::string("expected ") + wanted(type) +
+                            ", found an object without the field '" + std::string(name) + "'");
     }
     return true;
   }
@@ -498,8 +516,9 @@ class Decoder {
     std::u16string units;
     if (!read_units(units)) return false;
     if (units.size() != 1) {
-      return r_.fail_at(start, Code::kDecode, "expected a character, found a string of " +
-                                                  std::to_string(units.size()) + " characters");
+      return r_.fail_at(start, Code::kDecode,
+                        "expected a character, found a string of " + std::to_string(units.size()) +
+                            " characters");
     }
     store(out, units[0]);
     return true;
@@ -533,7 +552,8 @@ class Decoder {
           units += static_cast<char16_t>((at[0] & 0x1f) << 6 | (at[1] & 0x3f));
           at += 2;
         } else if (*at < 0xf0) {
-          units += static_cast<char16_t>((at[0] & 0x0f) << 12 | (at[1] & 0x3f) << 6 | (at[2] & 0x3f));
+          units +=
+              static_cast<char16_t>((at[0] & 0x0f) << 12 | (at[1] & 0x3f) << 6 | (at[2] & 0x3f));
           at += 3;
         } else {
           const std::uint32_t c = (at[0] & 0x07u) << 18 | (at[1] & 0x3fu) << 12 |
@@ -652,8 +672,9 @@ class Decoder {
         return true;
       }
     }
-    return r_.fail_at(start, Code::kDecode, std::string(type.name) + " has no enumerator '" +
-                                                std::string(name.substr(0, 64)) + "'");
+    return r_.fail_at(
+        start, Code::kDecode,
+        std::string(type.name) + " has no enumerator '" + std::string(name.substr(0, 64)) + "'");
   }
 
   // Finds the members that a class definition's fields go to. Mostly both have the same order.
@@ -683,7 +704,8 @@ class Decoder {
     std::uint32_t reference = 0;
     if (!r_.read_class_number(number) || !r_.enter(start, reference)) return false;
     const std::uint32_t count = r_.definitions_[number].fields;
-    if (count > r_.left()) [[unlikely]] return r_.fail_end();
+    if (count > r_.left()) [[unlikely]]
+      return r_.fail_end();
     if (!r_.charge_nodes(count)) return false;
     const std::uint32_t first = r_.definitions_[number].first_field;
     const MemberInfo* members = type.members.data();
@@ -692,12 +714,14 @@ class Decoder {
       if (r_.definitions_[number].planned != &type) plan(number, type);
       const Reader::Field& field = r_.fields_[first + i];
       if (field.member == kUnknownField) {
-        if (!r_.skip()) [[unlikely]] return in(Reader::name_of(r_.fields_[first + i]));
+        if (!r_.skip()) [[unlikely]]
+          return in(Reader::name_of(r_.fields_[first + i]));
         continue;
       }
       const MemberInfo& member = members[field.member];
       void* to = static_cast<char*>(out) + member.offset;
-      if (!element(*member.type, to)) [[unlikely]] return in(member.name);
+      if (!element(*member.type, to)) [[unlikely]]
+        return in(member.name);
     }
     r_.leave(reference);
     return true;
@@ -725,7 +749,8 @@ class Decoder {
     if (room * element.size > kReserveBytes) room = kReserveBytes / element.size;
     type.reserve(out, room);
     for (std::size_t i = 0; i < list.count; ++i) {
-      if (!this->element(element, type.append(out))) [[unlikely]] return in_item(i);
+      if (!this->element(element, type.append(out))) [[unlikely]]
+        return in_item(i);
     }
     list.index = list.count;
     r_.step(list);
@@ -735,7 +760,8 @@ class Decoder {
   bool endless_list(const TypeInfo& type, void* out, Container& list) {
     while (r_.step(list)) {
       if (!r_.charge_bytes(type.element->size)) return false;
-      if (!decode(*type.element, type.append(out))) [[unlikely]] return in_item(list.index - 1);
+      if (!decode(*type.element, type.append(out))) [[unlikely]]
+        return in_item(list.index - 1);
     }
     return r_.ok();
   }
@@ -747,7 +773,8 @@ class Decoder {
     Filler filler(*this, nullptr, *type.element);
     while (r_.step(list)) {
       if (!r_.charge_bytes(type.element->size)) return false;
-      if (!type.insert(out, filler)) [[unlikely]] return in_item(list.index - 1);
+      if (!type.insert(out, filler)) [[unlikely]]
+        return in_item(list.index - 1);
     }
     return r_.ok();
   }
@@ -761,7 +788,8 @@ class Decoder {
     while (r_.step(map)) {
       const std::uint8_t* start = r_.cursor_;
       if (!r_.charge_bytes(entry_size)) return false;
-      if (!type.insert(out, filler)) [[unlikely]] return in_entry(start);
+      if (!type.insert(out, filler)) [[unlikely]]
+        return in_entry(start);
     }
     return r_.ok();
   }
@@ -924,8 +952,9 @@ class Decoder {
     const bool whole = is_integer(op);
     const bool integral = whole || (is_double(op) && sight.real >= -0x1p63 && sight.real < 0x1p63 &&
                                     std::trunc(sight.real) == sight.real);
-    const std::int64_t integer =
-        whole ? sight.integer : integral ? static_cast<std::int64_t>(sight.real) : 0;
+    const std::int64_t integer = whole      ? sight.integer
+                                 : integral ? static_cast<std::int64_t>(sight.real)
+                                            : 0;
     const double real = whole ? static_cast<double>(sight.integer) : sight.real;
     const auto in_range = [&] {
       const Range range = range_of(type.kind);
@@ -946,8 +975,8 @@ class Decoder {
       case Kind::kFloat:
         if (sight.type == "com.caucho.hessian.io.FloatHandle") return true;
         if (exact && !is_double(op)) return false;
-        return is_number(op) &&
-               (!exact || std::isnan(real) || static_cast<double>(static_cast<float>(real)) == real);
+        return is_number(op) && (!exact || std::isnan(real) ||
+                                 static_cast<double>(static_cast<float>(real)) == real);
       case Kind::kDouble: return exact ? is_double(op) : is_number(op);
       case Kind::kChar16: return !exact && is_string(op) && *r_.cursor_ == 1;
       case Kind::kString: return is_string(op);
@@ -1010,8 +1039,8 @@ class Decoder {
       std::string_view text;
       const std::uint8_t* at = r_.cursor_;
       const std::size_t size = *at;
-      if (size < 32 && size < r_.left() &&
-          detail::is_short_ascii(at + 1, size, r_.left() - 1)) [[likely]] {
+      if (size < 32 && size < r_.left() && detail::is_short_ascii(at + 1, size, r_.left() - 1))
+          [[likely]] {
         text = {reinterpret_cast<const char*>(at + 1), size};
         r_.cursor_ = at + 1 + size;
       } else if (!long_text(text)) {
@@ -1067,8 +1096,7 @@ class Decoder {
       bool final;
       const std::uint8_t* end;
       bool plain;
-      if (!r_.read_piece(r_.ops_[*start], units, final) ||
-          !r_.scan_units(units, end, plain)) {
+      if (!r_.read_piece(r_.ops_[*start], units, final) || !r_.scan_units(units, end, plain)) {
         return false;
       }
       if (plain) {
@@ -1114,7 +1142,8 @@ class Decoder {
     }
     while (r_.step(list)) {
       if (!r_.charge_bytes(sizeof(Value))) return false;
-      if (!any(node.items.emplace_back())) [[unlikely]] return in_item(list.index - 1);
+      if (!any(node.items.emplace_back())) [[unlikely]]
+        return in_item(list.index - 1);
     }
     return r_.ok();
   }
@@ -1128,8 +1157,10 @@ class Decoder {
     while (r_.step(map)) {
       if (!r_.charge_bytes(sizeof(Value::Entry))) return false;
       Value::Entry& entry = node.entries.emplace_back();
-      if (!any(entry.key)) [[unlikely]] return false;
-      if (!any(entry.value)) [[unlikely]] return in("[" + entry.key.to_string(64) + "]");
+      if (!any(entry.key)) [[unlikely]]
+        return false;
+      if (!any(entry.value)) [[unlikely]]
+        return in("[" + entry.key.to_string(64) + "]");
     }
     return r_.ok();
   }
@@ -1159,13 +1190,14 @@ class Decoder {
   bool object_value(Value& out) {
     Container object;
     if (!r_.begin_object(object) || !r_.charge_bytes(sizeof(detail::ObjectNode))) return false;
-    auto& node =
-        adopt(std::make_unique<detail::ObjectNode>(shape_of(object.definition)), object.reference, out);
+    auto& node = adopt(std::make_unique<detail::ObjectNode>(shape_of(object.definition)),
+                       object.reference, out);
     // As many values as its class has fields, even if the message breaks off.
     if (!r_.charge_bytes(object.count * sizeof(Value))) return false;
     node.fields.resize(object.count);
     while (r_.step(object)) {
-      if (!any(node.fields[object.index - 1])) [[unlikely]] return in(object.field);
+      if (!any(node.fields[object.index - 1])) [[unlikely]]
+        return in(object.field);
     }
     return r_.ok();
   }
@@ -1232,4 +1264,4 @@ Result<Value> to_value(const TypeInfo& type, const void* value) {
   return from_bytes<Value>(bytes->span());
 }
 
-}  // namespace settee::inline v0::hessian  // settee-check: allow file-length
+}  // namespace settee::inline v0::hessian

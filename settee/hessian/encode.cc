@@ -24,13 +24,12 @@ constexpr std::size_t kLongestTypeName = 0xffff;
 
 // The fields of BigInteger as Java's serialisation sees them; all but signum and mag are caches that
 // Java works out anew when they are 0.
-constexpr std::array<std::string_view, 6> kBigIntegerFields = {
-    "signum",
-    "bitCountPlusOne",
-    "bitLengthPlusOne",
-    "lowestSetBitPlusTwo",
-    "firstNonzeroIntNumPlusTwo",
-    "mag"};
+constexpr std::array<std::string_view, 6> kBigIntegerFields = {"signum",
+                                                               "bitCountPlusOne",
+                                                               "bitLengthPlusOne",
+                                                               "lowestSetBitPlusTwo",
+                                                               "firstNonzeroIntNumPlusTwo",
+                                                               "mag"};
 constexpr std::array<std::string_view, 1> kValueField = {"value"};
 constexpr std::array<std::string_view, 1> kNameField = {"name"};
 
@@ -41,10 +40,8 @@ bool is_referenceable(Kind kind) noexcept {
     case Kind::kList:
     case Kind::kArray:
     case Kind::kSet:
-    case Kind::kMap:
-      return true;
-    default:
-      return false;
+    case Kind::kMap: return true;
+    default: return false;
   }
 }
 
@@ -102,7 +99,8 @@ class Encoder {
       done = encode(type, value);
     }
     if (!writer_.identities_.empty()) writer_.forget_identities();
-    if (done) [[likely]] return {};
+    if (done) [[likely]]
+      return {};
     std::string text = "hessian: cannot write ";
     text += type.name.empty() ? java_name(type) : std::string(type.name);
     if (!failure_->path.empty() && failure_->path[0] != '[') text += '.';
@@ -142,7 +140,8 @@ class Encoder {
     MapVisitor(Encoder& encoder, const TypeInfo& key, const TypeInfo& value)
         : encoder_(encoder), key_(key), value_(value) {}
     bool visit(const void* key, const void* value) override {
-      if (encoder_.encode(key_, key) && encoder_.encode(value_, value)) [[likely]] return true;
+      if (encoder_.encode(key_, key) && encoder_.encode(value_, value)) [[likely]]
+        return true;
       ok_ = encoder_.in_entry(key_, key);
       return false;
     }
@@ -208,40 +207,22 @@ class Encoder {
 
   bool encode(const TypeInfo& type, const void* at) {
     switch (type.kind) {
-      case Kind::kVoid:
-        detail::put_byte(out_, 'N');
-        return true;
-      case Kind::kBool:
-        detail::put_byte(out_, load<bool>(at) ? 'T' : 'F');
-        return true;
-      case Kind::kInt8:
-        detail::put_int(out_, load<std::int8_t>(at));
-        return true;
-      case Kind::kInt16:
-        detail::put_int(out_, load<std::int16_t>(at));
-        return true;
-      case Kind::kInt32:
-        detail::put_int(out_, load<std::int32_t>(at));
-        return true;
+      case Kind::kVoid: detail::put_byte(out_, 'N'); return true;
+      case Kind::kBool: detail::put_byte(out_, load<bool>(at) ? 'T' : 'F'); return true;
+      case Kind::kInt8: detail::put_int(out_, load<std::int8_t>(at)); return true;
+      case Kind::kInt16: detail::put_int(out_, load<std::int16_t>(at)); return true;
+      case Kind::kInt32: detail::put_int(out_, load<std::int32_t>(at)); return true;
       case Kind::kInt64:
       case Kind::kDuration:
         detail::put_long(out_, load<std::int64_t>(at), writer_.dialect_);
         return true;
-      case Kind::kChar16:
-        writer_.write_char(load<char16_t>(at));
-        return true;
+      case Kind::kChar16: writer_.write_char(load<char16_t>(at)); return true;
       case Kind::kFloat:
         detail::put_double(out_, static_cast<double>(load<float>(at)), writer_.dialect_);
         return true;
-      case Kind::kDouble:
-        detail::put_double(out_, load<double>(at), writer_.dialect_);
-        return true;
-      case Kind::kString:
-        put_text(*static_cast<const std::string*>(at));
-        return true;
-      case Kind::kBytes:
-        writer_.write_bytes(static_cast<const Bytes*>(at)->span());
-        return true;
+      case Kind::kDouble: detail::put_double(out_, load<double>(at), writer_.dialect_); return true;
+      case Kind::kString: put_text(*static_cast<const std::string*>(at)); return true;
+      case Kind::kBytes: writer_.write_bytes(static_cast<const Bytes*>(at)->span()); return true;
       case Kind::kDate:
         detail::put_date(out_, static_cast<const Date*>(at)->time_since_epoch().count(),
                          writer_.dialect_);
@@ -268,7 +249,8 @@ class Encoder {
   }
 
   bool structure(const TypeInfo& type, const void* at) {
-    if (depth_ == writer_.depth_limit_) [[unlikely]] return fail_depth();
+    if (depth_ == writer_.depth_limit_) [[unlikely]]
+      return fail_depth();
     ++depth_;
     const std::uint32_t known = writer_.find_class(type);
     writer_.begin_object(known != Writer::kNone ? known : writer_.define_class(type));
@@ -293,7 +275,8 @@ class Encoder {
   }
 
   bool list(const TypeInfo& type, const void* at, std::string_view tag) {
-    if (depth_ == writer_.depth_limit_) [[unlikely]] return fail_depth();
+    if (depth_ == writer_.depth_limit_) [[unlikely]]
+      return fail_depth();
     ++depth_;
     const std::size_t count = type.count(at);
     const TypeInfo& element = *type.element;
@@ -304,7 +287,8 @@ class Encoder {
       }
     } else {
       for (std::size_t i = 0; i < count; ++i) {
-        if (!encode(element, type.at(at, i))) [[unlikely]] return in_item(i);
+        if (!encode(element, type.at(at, i))) [[unlikely]]
+          return in_item(i);
       }
     }
     writer_.end_list(end);
@@ -363,24 +347,28 @@ class Encoder {
   }
 
   bool set(const TypeInfo& type, const void* at) {
-    if (depth_ == writer_.depth_limit_) [[unlikely]] return fail_depth();
+    if (depth_ == writer_.depth_limit_) [[unlikely]]
+      return fail_depth();
     ++depth_;
     const ListEnd end = writer_.begin_list("java.util.HashSet", type.count(at));
     ListVisitor visitor(*this, *type.element);
     type.for_each(at, visitor);
-    if (!visitor.ok()) [[unlikely]] return false;
+    if (!visitor.ok()) [[unlikely]]
+      return false;
     writer_.end_list(end);
     --depth_;
     return true;
   }
 
   bool map(const TypeInfo& type, const void* at) {
-    if (depth_ == writer_.depth_limit_) [[unlikely]] return fail_depth();
+    if (depth_ == writer_.depth_limit_) [[unlikely]]
+      return fail_depth();
     ++depth_;
     writer_.begin_map();
     MapVisitor visitor(*this, *type.key, *type.element);
     type.for_each(at, visitor);
-    if (!visitor.ok()) [[unlikely]] return false;
+    if (!visitor.ok()) [[unlikely]]
+      return false;
     writer_.end_map();
     --depth_;
     return true;
@@ -401,7 +389,8 @@ class Encoder {
 
   bool decimal(const TypeInfo& type, std::string_view text) {
     if (!detail::is_decimal_text(text)) [[unlikely]] {
-      return fail(Code::kEncode, "\"" + std::string(text.substr(0, 64)) + "\" is no decimal number");
+      return fail(Code::kEncode,
+                  "\"" + std::string(text.substr(0, 64)) + "\" is no decimal number");
     }
     writer_.begin_object(class_number(type, kBigDecimalClass, kValueField));
     put_text(text);
@@ -426,9 +415,7 @@ class Encoder {
 
   bool any(const Value& value) {
     switch (value.type()) {
-      case Value::Type::kNull:
-        detail::put_byte(out_, 'N');
-        return true;
+      case Value::Type::kNull: detail::put_byte(out_, 'N'); return true;
       case Value::Type::kBool:
         detail::put_byte(out_, ValueAccess::scalar<bool>(value) ? 'T' : 'F');
         return true;
@@ -444,17 +431,14 @@ class Encoder {
       case Value::Type::kDate:
         detail::put_date(out_, ValueAccess::scalar<std::int64_t>(value), writer_.dialect_);
         return true;
-      case Value::Type::kString:
-        put_text(ValueAccess::text(value));
-        return true;
+      case Value::Type::kString: put_text(ValueAccess::text(value)); return true;
       case Value::Type::kBytes:
         writer_.write_bytes(
             static_cast<const detail::BytesNode*>(ValueAccess::node(value))->bytes.span());
         return true;
       case Value::Type::kList:
       case Value::Type::kMap:
-      case Value::Type::kObject:
-        break;
+      case Value::Type::kObject: break;
     }
     const detail::Node* node = ValueAccess::node(value);
     if (!node->shared() && !writer_.keep_identities_) return container(*node);
@@ -462,14 +446,16 @@ class Encoder {
   }
 
   bool container(const detail::Node& node) {
-    if (depth_ == writer_.depth_limit_) [[unlikely]] return fail_depth();
+    if (depth_ == writer_.depth_limit_) [[unlikely]]
+      return fail_depth();
     ++depth_;
     if (node.type == Value::Type::kList) {
       const auto& list = static_cast<const detail::ListNode&>(node);
       if (list.shape.name().size() > kLongestTypeName) return fail_name(list.shape.name());
       const ListEnd end = writer_.begin_list(list.shape.name(), list.items.size());
       for (std::size_t i = 0; i < list.items.size(); ++i) {
-        if (!any(list.items[i])) [[unlikely]] return in_item(i);
+        if (!any(list.items[i])) [[unlikely]]
+          return in_item(i);
       }
       writer_.end_list(end);
     } else if (node.type == Value::Type::kMap) {
@@ -486,7 +472,8 @@ class Encoder {
       const auto& object = static_cast<const detail::ObjectNode&>(node);
       writer_.begin_object(writer_.class_of(*object.shape.get()));
       for (std::size_t i = 0; i < object.fields.size(); ++i) {
-        if (!any(object.fields[i])) [[unlikely]] return in(object.shape->fields[i]);
+        if (!any(object.fields[i])) [[unlikely]]
+          return in(object.shape->fields[i]);
       }
     }
     --depth_;

@@ -58,7 +58,8 @@ TEST(ExceptionObject, ADescribedExceptionGoesAndComes) {
 
   // As Java sends it: more fields, which do not matter.
   Value java = value.clone();
-  java.set("cause", Value::weak(java)).set("stackTrace", Value::list("[java.lang.StackTraceElement", {}));
+  java.set("cause", Value::weak(java))
+      .set("stackTrace", Value::list("[java.lang.StackTraceElement", {}));
   EXPECT_EQ(ExceptionObject::to_error(java).as<SoldOut>()->sku, "A-1");
   // Fields that do not fit.
   Value wrong = value.clone();
@@ -70,9 +71,10 @@ TEST(ExceptionObject, TheLeastThatEveryPeerAccepts) {
   Buffer out;
   hessian::Writer writer(out);
   hessian::encode_exception(writer, "java.lang.RuntimeException", "boom");
-  EXPECT_EQ(to_hex(out), "4faa6a6176612e6c616e672e52756e74696d65457863657074696f6e"
-                         "910d64657461696c4d657373616765"
-                         "6f9004626f6f6d");
+  EXPECT_EQ(to_hex(out),
+            "4faa6a6176612e6c616e672e52756e74696d65457863657074696f6e"
+            "910d64657461696c4d657373616765"
+            "6f9004626f6f6d");
   const Value value = hessian::from_bytes<Value>(out.bytes().span()).value();
   EXPECT_TRUE(ExceptionObject::is_exception(value));
   EXPECT_EQ(ExceptionObject(value).message(), "boom");

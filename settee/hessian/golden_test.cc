@@ -129,8 +129,8 @@ struct Chunks {
 };
 
 TEST(Golden, LongTextsAndBinariesAreCutAsInJava) {
-  for (const Chunks& c : {Chunks{32768, "538000", 32771}, {32769, "738000", 32773},
-                          {70000, "738000", 70009}}) {
+  for (const Chunks& c :
+       {Chunks{32768, "538000", 32771}, {32769, "738000", 32773}, {70000, "738000", 70009}}) {
     const std::string text(c.length, 'a');
     const Result<Bytes> bytes = hessian::to_bytes(text);
     ASSERT_TRUE(bytes.ok());
@@ -139,8 +139,8 @@ TEST(Golden, LongTextsAndBinariesAreCutAsInJava) {
     EXPECT_EQ(hessian::from_bytes<std::string>(bytes->span()).value(), text);
     EXPECT_EQ(hessian::from_bytes<Value>(bytes->span()).value(), Value(text));
   }
-  for (const Chunks& c : {Chunks{32768, "428000", 32771}, {32769, "628000", 32773},
-                          {70000, "628000", 70009}}) {
+  for (const Chunks& c :
+       {Chunks{32768, "428000", 32771}, {32769, "628000", 32773}, {70000, "628000", 70009}}) {
     const Bytes binary{std::string_view(std::string(c.length, '\7'))};
     const Result<Bytes> bytes = hessian::to_bytes(binary);
     ASSERT_TRUE(bytes.ok());
@@ -158,8 +158,7 @@ TEST(Golden, APairOfSurrogatesIsNotTornApart) {
   for (const Dialect dialect : {Dialect::kSofa3, Dialect::kHessian2}) {
     const Result<Bytes> bytes = hessian::to_bytes(text, dialect);
     ASSERT_TRUE(bytes.ok());
-    EXPECT_EQ(to_hex(bytes->slice(0, 3).span()),
-              dialect == Dialect::kSofa3 ? "737fff" : "527fff");
+    EXPECT_EQ(to_hex(bytes->slice(0, 3).span()), dialect == Dialect::kSofa3 ? "737fff" : "527fff");
     EXPECT_EQ(bytes->size(), 3 + 32767 + 1 + 6 + 4u);
     EXPECT_EQ(hessian::from_bytes<std::string>(bytes->span(), dialect).value(), text);
   }
@@ -187,9 +186,9 @@ TEST(Golden, ListsOf300AndReferencesBeyond255) {
 TEST(Golden, RecordedByTheInteropSuite) {
   const std::filesystem::path folder = std::filesystem::path(SETTEE_SOURCE_DIR) / "interop/golden";
   if (!std::filesystem::is_directory(folder)) GTEST_SKIP() << "no interop/golden";
-  for (const auto& [file, dialect] : {std::pair{"java-3x.txt", Dialect::kSofa3},
-                                      std::pair{"node-3x.txt", Dialect::kSofa3},
-                                      std::pair{"node-4x.txt", Dialect::kHessian2}}) {
+  for (const auto& [file, dialect] :
+       {std::pair{"java-3x.txt", Dialect::kSofa3}, std::pair{"node-3x.txt", Dialect::kSofa3},
+        std::pair{"node-4x.txt", Dialect::kHessian2}}) {
     const std::vector<Golden> lines = read_golden(folder / file);
     EXPECT_GT(lines.size(), 100u) << file;
     for (const Golden& line : lines) {

@@ -160,7 +160,11 @@ void string_encode(benchmark::State& state) {
   }
   state.SetBytesProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(string_encode)->ArgNames({"", "ascii"})->Args({16, 1})->Args({16384, 1})->Args({16384, 0});
+BENCHMARK(string_encode)
+    ->ArgNames({"", "ascii"})
+    ->Args({16, 1})
+    ->Args({16384, 1})
+    ->Args({16384, 0});
 
 void string_decode(benchmark::State& state) {
   const Bytes bytes = hessian::to_bytes(text_of(state.range(0), state.range(1) == 1)).value();
@@ -172,17 +176,19 @@ void string_decode(benchmark::State& state) {
   }
   state.SetBytesProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(string_decode)->ArgNames({"", "ascii"})->Args({16, 1})->Args({16384, 1})->Args({16384, 0});
+BENCHMARK(string_decode)
+    ->ArgNames({"", "ascii"})
+    ->Args({16, 1})
+    ->Args({16384, 1})
+    ->Args({16384, 0});
 
 // A request as Java sends it: what a server reads before it knows the method.
 void request_skip(benchmark::State& state) {
   Buffer out;
   Writer writer(out);
-  static constexpr std::string_view kFields[] = {"targetAppName", "methodName",
-                                                 "targetServiceUniqueName", "requestProps",
-                                                 "methodArgSigs"};
-  writer.begin_object(
-      writer.define_class("com.alipay.sofa.rpc.core.request.SofaRequest", kFields));
+  static constexpr std::string_view kFields[] = {
+      "targetAppName", "methodName", "targetServiceUniqueName", "requestProps", "methodArgSigs"};
+  writer.begin_object(writer.define_class("com.alipay.sofa.rpc.core.request.SofaRequest", kFields));
   writer.write_null();
   writer.write_string("echo");
   writer.write_string("com.settee.bench.Echo:1.0");

@@ -258,8 +258,7 @@ bool Reader::read_integer(std::int64_t& value, std::int64_t min, std::int64_t ma
     // The bounds are exact doubles; 2^63 itself does not fit.
     if (!(number.real >= -0x1p63 && number.real < 0x1p63) ||
         std::trunc(number.real) != number.real) {
-      return fail_at(start, Code::kDecode,
-                     std::to_string(number.real) + " is not " + wanted);
+      return fail_at(start, Code::kDecode, std::to_string(number.real) + " is not " + wanted);
     }
     number.integer = static_cast<std::int64_t>(number.real);
   }
@@ -509,12 +508,12 @@ bool Reader::read_reference(std::uint32_t& value) {
       number = static_cast<std::uint32_t>(wide);
       break;
     }
-    default:
-      return fail_kind("a reference");
+    default: return fail_kind("a reference");
   }
   if (number >= references_.size()) {
     return fail_at(start, Code::kDecode,
-                   "reference " + std::to_string(number) + " to a value that has not come, there are " +
+                   "reference " + std::to_string(number) +
+                       " to a value that has not come, there are " +
                        std::to_string(references_.size()));
   }
   value = number;
@@ -550,9 +549,9 @@ bool Reader::read_type_number(std::string_view& type) {
   std::uint32_t number;
   if (!read_count(number, INT32_MAX, "the number of a type name")) return false;
   if (number >= types_.size()) {
-    return fail_at(start, Code::kDecode, "type name " + std::to_string(number) +
-                                             " has not come, there are " +
-                                             std::to_string(types_.size()));
+    return fail_at(start, Code::kDecode,
+                   "type name " + std::to_string(number) + " has not come, there are " +
+                       std::to_string(types_.size()));
   }
   type = {types_[number].text, types_[number].size};
   return true;
@@ -665,12 +664,8 @@ bool Reader::begin_list(Container& list) {
         return false;
       }
       break;
-    case Op::kListTypedMarked4:
-      list.marked = true;
-      return read_type4(list.type);
-    case Op::kListMarked4:
-      list.marked = true;
-      return true;
+    case Op::kListTypedMarked4: list.marked = true; return read_type4(list.type);
+    case Op::kListMarked4: list.marked = true; return true;
     case Op::kListTyped4:
       if (!read_type4(list.type) || !read_count(count, INT32_MAX, "the length of a list")) {
         return false;
@@ -683,9 +678,7 @@ bool Reader::begin_list(Container& list) {
       count = *start & 7;
       if (!read_type4(list.type)) return false;
       break;
-    default:
-      count = *start & 7;
-      break;
+    default: count = *start & 7; break;
   }
   list.count = count;
   return check_elements(count);
@@ -782,9 +775,9 @@ bool Reader::read_class_number(std::uint32_t& number) {
     if (!read_count(number, INT32_MAX, "the number of a class")) return false;
   }
   if (number >= definitions_.size()) {
-    return fail_at(start, Code::kDecode, "class definition " + std::to_string(number) +
-                                             " has not come, there are " +
-                                             std::to_string(definitions_.size()));
+    return fail_at(start, Code::kDecode,
+                   "class definition " + std::to_string(number) + " has not come, there are " +
+                       std::to_string(definitions_.size()));
   }
   return true;
 }
@@ -812,9 +805,7 @@ bool Reader::skip() {
   const Op next = op();
   switch (token_of(next)) {
     case Token::kNull:
-    case Token::kBool:
-      ++cursor_;
-      return true;
+    case Token::kBool: ++cursor_; return true;
     case Token::kInt:
     case Token::kLong:
     case Token::kDouble: {
@@ -827,8 +818,8 @@ bool Reader::skip() {
     }
     case Token::kString: {
       const std::size_t size = *cursor_;
-      if (size < 0x20 && size < left() &&
-          detail::is_short_ascii(cursor_ + 1, size, left() - 1)) [[likely]] {
+      if (size < 0x20 && size < left() && detail::is_short_ascii(cursor_ + 1, size, left() - 1))
+          [[likely]] {
         cursor_ += 1 + size;
         return true;
       }

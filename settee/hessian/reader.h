@@ -56,8 +56,8 @@ enum class Op : std::uint8_t;
 
 /// What kind of value comes next.
 enum class Token : std::uint8_t {
-  kFailed,     ///< An earlier read failed, or this is no value; see Reader::error().
-  kEnd,        ///< The bytes end here.
+  kFailed,  ///< An earlier read failed, or this is no value; see Reader::error().
+  kEnd,     ///< The bytes end here.
   kNull,
   kBool,
   kInt,
@@ -228,7 +228,7 @@ class SETTEE_API Reader {
   std::uint32_t nodes_left_;
   std::uint32_t depth_left_;
   Dialect dialect_;
-  bool replaying_ = false;       // reading again what a reference names: nothing is numbered
+  bool replaying_ = false;  // reading again what a reference names: nothing is numbered
   bool owns_nodes_ = false;
   bool owns_shapes_ = false;
   std::uint32_t replay_next_ = 0;  // the number of the next container met while replaying

@@ -109,9 +109,9 @@ TEST(Reader, NumbersConvertWhereNothingIsLost) {
     std::int32_t value = -1;
     return reader.read_int(value) ? std::to_string(value) : message(reader);
   };
-  EXPECT_EQ(as_int("e1"), "1");                      // a long
+  EXPECT_EQ(as_int("e1"), "1");  // a long
   EXPECT_EQ(as_int("777fffffff"), "2147483647");
-  EXPECT_EQ(as_int("6980"), "-128");                 // a double
+  EXPECT_EQ(as_int("6980"), "-128");  // a double
   EXPECT_EQ(as_int("4c0000000080000000"), "hessian: 2147483648 does not fit an int at byte 0");
   EXPECT_EQ(as_int("6b3f000000"), "hessian: 0.500000 is not an int at byte 0");
   EXPECT_EQ(as_int("447ff8000000000000"), "hessian: nan is not an int at byte 0");
@@ -177,7 +177,7 @@ TEST(Reader, TextsOfEveryForm) {
   EXPECT_EQ(read("00"), "");
   EXPECT_EQ(read("02e4b8ade69687"), "\u4e2d\u6587");
   EXPECT_EQ(read("530001 61"), "a");
-  EXPECT_EQ(read("580001 61"), "a");                   // X and x, which old writers used
+  EXPECT_EQ(read("580001 61"), "a");  // X and x, which old writers used
   EXPECT_EQ(read("780001 61 0162"), "ab");
   EXPECT_EQ(read("730001 61 730001 62 0163"), "abc");  // pieces
   EXPECT_EQ(read("730000 730000 00"), "");
@@ -186,9 +186,13 @@ TEST(Reader, TextsOfEveryForm) {
   // A pair of surrogates in one piece and across two.
   EXPECT_EQ(read("02 eda0bd edb880"), "\U0001f600");
   EXPECT_EQ(read("730001 eda0bd 01 edb880"), "\U0001f600");
-  EXPECT_EQ(read("730002 61 eda0bd 03 edb880 6262"), "a\U0001f600" "bb");
+  EXPECT_EQ(read("730002 61 eda0bd 03 edb880 6262"),
+            "a\U0001f600"
+            "bb");
   // Lone ones.
-  EXPECT_EQ(read("02 eda0bd 61"), "\ufffd" "a");
+  EXPECT_EQ(read("02 eda0bd 61"),
+            "\ufffd"
+            "a");
   EXPECT_EQ(read("01 edb880"), "\ufffd");
   EXPECT_EQ(read("02 eda0bd eda0bd"), "\ufffd\ufffd");
   EXPECT_EQ(read("730001 eda0bd 00"), "\ufffd");
@@ -266,12 +270,13 @@ TEST(Reader, ListsOfEveryForm) {
   };
   EXPECT_EQ(read("566e029192 7a"), "[1, 2]");
   EXPECT_EQ(read("566c000000029192 7a"), "[1, 2]");
-  EXPECT_EQ(read("5691927a"), "[1, 2]");                        // no length
+  EXPECT_EQ(read("5691927a"), "[1, 2]");  // no length
   EXPECT_EQ(read("567a"), "[]");
-  EXPECT_EQ(read("567400045b696e7491927a"), "[int[1, 2]");      // type, no length
+  EXPECT_EQ(read("567400045b696e7491927a"), "[int[1, 2]");  // type, no length
   EXPECT_EQ(read("566e02 567400045b696e746e007a 56759 06e01917a 7a"), "[[int[], [int[1]]");
-  EXPECT_EQ(read("566e02 567400045b696e746e007a 5654906e01917a 7a"), "[[int[], [int[1]]");  // T form
-  EXPECT_EQ(read("5654907a"), "[true, 0]");                     // which that is not
+  EXPECT_EQ(read("566e02 567400045b696e746e007a 5654906e01917a 7a"),
+            "[[int[], [int[1]]");            // T form
+  EXPECT_EQ(read("5654907a"), "[true, 0]");  // which that is not
   EXPECT_EQ(read("566e02 567400045b696e746e007a 76909191 7a"), "[[int[], [int[1]]");
   const Dialect four = Dialect::kHessian2;
   EXPECT_EQ(read("7a9192", four), "[1, 2]");
@@ -282,7 +287,8 @@ TEST(Reader, ListsOfEveryForm) {
   EXPECT_EQ(read("72045b696e749192", four), "[int[1, 2]");
   EXPECT_EQ(read("7a 70045b696e74 55905a", four), "[[int[], [int[]]");
 
-  EXPECT_EQ(read("566e02917a"), "hessian: [1]: expected a value, found no value (code 0x7a) at byte 4");
+  EXPECT_EQ(read("566e02917a"),
+            "hessian: [1]: expected a value, found no value (code 0x7a) at byte 4");
   EXPECT_EQ(read("566e0191"), "hessian: the input ends within a value at byte 4");
   EXPECT_EQ(read("566e019192"), "hessian: expected the end of a list, found an int at byte 4");
   EXPECT_EQ(read("566cffffffff"), "hessian: limit 'elements' of 1000000 exceeded at byte 6");
@@ -326,7 +332,8 @@ TEST(Reader, ClassDefinitions) {
   EXPECT_EQ(read("43014191 0178 4f9091", four), "A{x: 1}");
 
   EXPECT_EQ(read("6f90"), "hessian: class definition 0 has not come, there are 0 at byte 0");
-  EXPECT_EQ(read("4f914190 6f91"), "hessian: class definition 1 has not come, there are 1 at byte 4");
+  EXPECT_EQ(read("4f914190 6f91"),
+            "hessian: class definition 1 has not come, there are 1 at byte 4");
   EXPECT_EQ(read("4f914190"), "hessian: the input ends within a value at byte 4");
   EXPECT_EQ(read("4f914191 91"), "hessian: expected the name of a field, found an int at byte 4");
   EXPECT_EQ(read("4f8f"), "hessian: -1 does not fit the length of a class name at byte 1");
@@ -352,7 +359,8 @@ TEST(Reader, References) {
   EXPECT_EQ(read("566e014a007a"), "[<cycle>]");
   EXPECT_EQ(read("566e014a017a"),
             "hessian: [0]: reference 1 to a value that has not come, there are 1 at byte 3");
-  EXPECT_EQ(read("4a00"), "hessian: reference 0 to a value that has not come, there are 0 at byte 0");
+  EXPECT_EQ(read("4a00"),
+            "hessian: reference 0 to a value that has not come, there are 0 at byte 0");
   EXPECT_EQ(read("52ffffffff"),
             "hessian: reference 4294967295 to a value that has not come, there are 0 at byte 0");
   std::uint32_t number = 0;
@@ -405,7 +413,8 @@ TEST(Limit, Depth) {
   EXPECT_EQ(refused(from_hex(nested_lists(256)), Limits()), "");
   const Octets deep = from_hex(nested_lists(257));
   const std::string message = refused(deep, Limits());
-  EXPECT_NE(message.find("limit 'depth' of 256 exceeded at byte 768"), std::string::npos) << message;
+  EXPECT_NE(message.find("limit 'depth' of 256 exceeded at byte 768"), std::string::npos)
+      << message;
   EXPECT_EQ(refused(deep, with(&Limits::depth, 257)), "");
   Reader reader(deep);
   EXPECT_FALSE(reader.skip());
@@ -449,9 +458,8 @@ TEST(Limit, Bytes) {
             Code::kLimit);
   // A list of empty structs costs memory too.
   const Octets nulls = from_hex("566e044e4e4e4e7a");
-  EXPECT_EQ(
-      hessian::from_bytes<std::vector<Point>>(nulls, Dialect::kSofa3, limits).error().code(),
-      Code::kLimit);
+  EXPECT_EQ(hessian::from_bytes<std::vector<Point>>(nulls, Dialect::kSofa3, limits).error().code(),
+            Code::kLimit);
 }
 
 TEST(Limit, ClassDefinitions) {
@@ -506,7 +514,8 @@ TEST(Limit, ReferencesThatMultiplyAreCounted) {
   // Typed ones are copies, and those count.
   using Level0 = std::vector<std::int32_t>;
   using Level3 = std::vector<std::vector<std::vector<Level0>>>;
-  using Level9 = std::vector<std::vector<std::vector<std::vector<std::vector<std::vector<Level3>>>>>>;
+  using Level9 =
+      std::vector<std::vector<std::vector<std::vector<std::vector<std::vector<Level3>>>>>>;
   (void)sizeof(Level9);
   Limits limits;
   limits.nodes = 1000;

@@ -29,9 +29,10 @@ class Maker {
       case 3: return Value(static_cast<std::int64_t>(bits() >> pick(64)) * sign());
       case 4: return Value(std::bit_cast<double>(bits()));
       case 5: return Value(static_cast<double>(static_cast<std::int32_t>(bits())) / 1000);
-      case 6: return Value(Date(std::chrono::milliseconds(
-          static_cast<std::int64_t>(bits() >> 20) / (pick(2) == 1 ? 1 : 60000) *
-          (pick(2) == 1 ? 1 : 60000))));
+      case 6:
+        return Value(Date(std::chrono::milliseconds(static_cast<std::int64_t>(bits() >> 20) /
+                                                    (pick(2) == 1 ? 1 : 60000) *
+                                                    (pick(2) == 1 ? 1 : 60000))));
       case 7: return Value(text());
       case 8: return Value(Bytes(std::string_view(text())));
       case 9:
@@ -157,12 +158,16 @@ TEST(RoundTrip, LargePayloads) {
   std::vector<std::string> many;
   for (int i = 0; i < 100'000; ++i) many.push_back("element " + std::to_string(i));
   for (const Dialect dialect : {Dialect::kSofa3, Dialect::kHessian2}) {
-    EXPECT_EQ(hessian::from_bytes<std::string>(hessian::to_bytes(text, dialect)->span(), dialect)
-                  .value(), text);
-    EXPECT_EQ(hessian::from_bytes<Bytes>(hessian::to_bytes(binary, dialect)->span(), dialect)
-                  .value(), binary);
+    EXPECT_EQ(
+        hessian::from_bytes<std::string>(hessian::to_bytes(text, dialect)->span(), dialect).value(),
+        text);
+    EXPECT_EQ(
+        hessian::from_bytes<Bytes>(hessian::to_bytes(binary, dialect)->span(), dialect).value(),
+        binary);
     EXPECT_EQ(hessian::from_bytes<std::vector<std::string>>(
-                  hessian::to_bytes(many, dialect)->span(), dialect).value(), many);
+                  hessian::to_bytes(many, dialect)->span(), dialect)
+                  .value(),
+              many);
   }
 }
 

@@ -35,8 +35,7 @@ void for_each_child(Node& node, F&& visit) {
     case Value::Type::kObject:
       for (Value& field : static_cast<ObjectNode&>(node).fields) visit(field);
       break;
-    default:
-      break;
+    default: break;
   }
 }
 
@@ -52,38 +51,23 @@ bool drop_owner(Node* node) noexcept {
 
 void clear_content(Node& node) noexcept {
   switch (node.type) {
-    case Value::Type::kBytes:
-      static_cast<BytesNode&>(node).bytes = Bytes();
-      break;
-    case Value::Type::kList:
-      static_cast<ListNode&>(node).items = {};
-      break;
+    case Value::Type::kBytes: static_cast<BytesNode&>(node).bytes = Bytes(); break;
+    case Value::Type::kList: static_cast<ListNode&>(node).items = {}; break;
     case Value::Type::kMap:
       static_cast<MapNode&>(node).entries = {};
       static_cast<MapNode&>(node).places.reset();
       break;
-    case Value::Type::kObject:
-      static_cast<ObjectNode&>(node).fields = {};
-      break;
-    default:
-      break;
+    case Value::Type::kObject: static_cast<ObjectNode&>(node).fields = {}; break;
+    default: break;
   }
 }
 
 void free_node(Node* node) noexcept {
   switch (node->type) {
-    case Value::Type::kBytes:
-      delete static_cast<BytesNode*>(node);
-      break;
-    case Value::Type::kList:
-      delete static_cast<ListNode*>(node);
-      break;
-    case Value::Type::kMap:
-      delete static_cast<MapNode*>(node);
-      break;
-    case Value::Type::kObject:
-      delete static_cast<ObjectNode*>(node);
-      break;
+    case Value::Type::kBytes: delete static_cast<BytesNode*>(node); break;
+    case Value::Type::kList: delete static_cast<ListNode*>(node); break;
+    case Value::Type::kMap: delete static_cast<MapNode*>(node); break;
+    case Value::Type::kObject: delete static_cast<ObjectNode*>(node); break;
     default:
       static_cast<TextNode*>(node)->~TextNode();
       ::operator delete(static_cast<void*>(node));
@@ -356,12 +340,11 @@ void append_date(std::string& out, std::int64_t millis) {
   const year_month_day date{day};
   const hh_mm_ss time{when - day};
   char text[48];
-  const int n = std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
-                              static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                              static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
-                              static_cast<int>(time.minutes().count()),
-                              static_cast<int>(time.seconds().count()),
-                              static_cast<int>(time.subseconds().count()));
+  const int n = std::snprintf(
+      text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+      static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+      static_cast<int>(time.seconds().count()), static_cast<int>(time.subseconds().count()));
   out.append(text, static_cast<std::size_t>(n));
 }
 
@@ -374,7 +357,9 @@ class Printer {
     switch (value.type()) {
       case Value::Type::kNull: text_ += "null"; return;
       case Value::Type::kBool: text_ += ValueAccess::scalar<bool>(value) ? "true" : "false"; return;
-      case Value::Type::kInt: text_ += std::to_string(ValueAccess::scalar<std::int32_t>(value)); return;
+      case Value::Type::kInt:
+        text_ += std::to_string(ValueAccess::scalar<std::int32_t>(value));
+        return;
       case Value::Type::kLong:
         text_ += std::to_string(ValueAccess::scalar<std::int64_t>(value));
         text_ += 'L';
@@ -854,7 +839,8 @@ bool operator==(const Value& a, const Value& b) {
           continue;
         }
         if (places.empty()) {
-          for (std::size_t k = 0; k < y->size(); ++k) places.emplace(hash_of(y->entries()[k].key), k);
+          for (std::size_t k = 0; k < y->size(); ++k)
+            places.emplace(hash_of(y->entries()[k].key), k);
         }
         auto [at, end] = places.equal_range(hash_of(mine.key));
         while (at != end && !same_scalar(mine.key, y->entries()[at->second].key)) ++at;

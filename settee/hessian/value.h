@@ -52,13 +52,13 @@ class SETTEE_API Value {
   enum class Type : std::uint8_t {
     kNull,
     kBool,
-    kInt,     ///< Java's byte, short and int.
+    kInt,  ///< Java's byte, short and int.
     kLong,
     kDouble,  ///< Java's float and double.
     kDate,
     kString,
     kBytes,
-    kList,    ///< Also arrays, whose type name begins with "[", and sets.
+    kList,  ///< Also arrays, whose type name begins with "[", and sets.
     kMap,
     kObject,
   };
@@ -125,9 +125,7 @@ class SETTEE_API Value {
   /// An edge to the node of `target` that does not own it.
   static Value weak(const Value& target);
 
-  Type type() const noexcept {
-    return is_weak() && expired() ? Type::kNull : type_;
-  }
+  Type type() const noexcept { return is_weak() && expired() ? Type::kNull : type_; }
   bool is_null() const noexcept { return type() == Type::kNull; }
   bool is_weak() const noexcept { return (flags_ & kWeak) != 0; }
   /// This value, owning. Null if it was weak and its target is gone.

@@ -139,7 +139,8 @@ TEST(Value, LargeMapsAreIndexed) {
 
 TEST(Value, ObjectsOfOneShapeDoNotDisturbEachOther) {
   const Bytes bytes = hessian::to_bytes(Value::list({Value::object("A").set("x", 1),
-                                                     Value::object("A").set("x", 2)})).value();
+                                                     Value::object("A").set("x", 2)}))
+                          .value();
   const Value list = hessian::from_bytes<Value>(bytes.span()).value();
   Value first = list[0];
   first.set("y", 3);

@@ -315,7 +315,8 @@ std::uint32_t Writer::write_class_head(std::string_view name, std::size_t fields
   return classes_++;
 }
 
-std::uint32_t Writer::define_class(std::string_view name, std::span<const std::string_view> fields) {
+std::uint32_t Writer::define_class(std::string_view name,
+                                   std::span<const std::string_view> fields) {
   const std::uint32_t number = write_class_head(name, fields.size());
   for (const std::string_view field : fields) write_string(field);
   return number;

@@ -51,7 +51,7 @@ struct Shape;
 }
 
 /// What begin_list() began, to be given to end_list().
-enum class [[nodiscard]] ListEnd : std::uint8_t { kNone, kMark };
+enum class [[nodiscard]] ListEnd : std::uint8_t{kNone, kMark};
 
 /// What a stream has numbered up to some point.
 class WriterState {

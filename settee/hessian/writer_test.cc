@@ -152,7 +152,8 @@ TEST(Writer, AllLengthsOfAsciiComeOutWhole) {
     if (n < 32) {
       expected = to_hex(Octets{static_cast<std::uint8_t>(n)});
     } else {
-      expected = "53" + to_hex(Octets{static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)});
+      expected =
+          "53" + to_hex(Octets{static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)});
     }
     expected += to_hex(Octets(part.begin(), part.end()));
     EXPECT_EQ(text(part), expected);
@@ -173,7 +174,7 @@ TEST(Writer, WhatIsNoUtf8BecomesReplacementCharacters) {
   EXPECT_EQ(again("\xff"), fffd);
   EXPECT_EQ(again("a\x80z"), "a" + fffd + "z");
   EXPECT_EQ(again("\xc3"), fffd);
-  EXPECT_EQ(again("\xe4\xb8"), fffd);          // cut off: one
+  EXPECT_EQ(again("\xe4\xb8"), fffd);  // cut off: one
   EXPECT_EQ(again("\xf0\x9f\x98z"), fffd + "z");
   EXPECT_EQ(again("\xed\xa0\xbd"), fffd + fffd + fffd);  // a surrogate is no UTF-8
   EXPECT_EQ(again("\xc0\xaf"), fffd + fffd);             // overlong
@@ -246,8 +247,14 @@ TEST(Writer, AClassOfTheSameFieldsIsDefinedOnce) {
   list.push_back(Value::object("A").set("y", 4));
   EXPECT_EQ(to_hex(hessian::to_bytes(list)->span()),
             "566e04"
-            "4f914191" "0178" "6f9090" "6f9091" "6f9092"
-            "4f914191" "0179" "6f9194"
+            "4f914191"
+            "0178"
+            "6f9090"
+            "6f9091"
+            "6f9092"
+            "4f914191"
+            "0179"
+            "6f9194"
             "7a");
 }
 

@@ -34,12 +34,11 @@ class Table {
   const T* end() const noexcept { return data_ + size_; }
 
   void push_back(T value) {
-    if (size_ == capacity_) [[unlikely]] grow();
+    if (size_ == capacity_) [[unlikely]]
+      grow();
     data_[size_++] = value;
   }
-  void append(const T* values, std::uint32_t n) {
-    std::memcpy(extend(n), values, n * sizeof(T));
-  }
+  void append(const T* values, std::uint32_t n) { std::memcpy(extend(n), values, n * sizeof(T)); }
   /// Adds `n` values that the caller fills in.
   T* extend(std::uint32_t n) {
     while (capacity_ - size_ < n) [[unlikely]] grow();

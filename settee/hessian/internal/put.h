@@ -140,7 +140,8 @@ inline bool put_short_text(Buffer& out, std::string_view text) {
   if (text.size() > 31) return false;
   std::uint8_t* at = out.prepare(32);
   at[0] = static_cast<std::uint8_t>(text.size());
-  if (!copy_short_ascii(at + 1, text.data(), text.size())) [[unlikely]] return false;
+  if (!copy_short_ascii(at + 1, text.data(), text.size())) [[unlikely]]
+    return false;
   out.commit(1 + text.size());
   return true;
 }

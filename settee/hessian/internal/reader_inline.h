@@ -20,15 +20,14 @@ struct Reader::Number {
   double real;           // when floating
 };
 
-inline bool Reader::need(std::size_t n) {
-  return left() >= n ? true : fail_end();
-}
+inline bool Reader::need(std::size_t n) { return left() >= n ? true : fail_end(); }
 
 inline detail::Op Reader::op(const TypeInfo* expected) {
   // 'O' or 'C' begins a class definition, which stands before the value that needs it.
   while (cursor_ != end_) {
     const detail::Op op = ops_[*cursor_];
-    if (op != detail::Op::kClass) [[likely]] return op;
+    if (op != detail::Op::kClass) [[likely]]
+      return op;
     if (!read_definition(expected)) return detail::Op::kBad;
   }
   fail_end();
@@ -37,7 +36,8 @@ inline detail::Op Reader::op(const TypeInfo* expected) {
 
 // Containers pay for the values in them. One that stands alone costs its bytes anyway.
 inline bool Reader::charge_nodes(std::uint64_t n) {
-  if (nodes_left_ < n) [[unlikely]] return fail_limit("nodes", limits_.nodes);
+  if (nodes_left_ < n) [[unlikely]]
+    return fail_limit("nodes", limits_.nodes);
   nodes_left_ -= static_cast<std::uint32_t>(n);
   return true;
 }
@@ -51,13 +51,15 @@ inline bool Reader::check_elements(std::uint64_t count) {
 }
 
 inline bool Reader::charge_bytes(std::uint64_t n) {
-  if (bytes_left_ < n) [[unlikely]] return fail_limit("bytes", limits_.bytes);
+  if (bytes_left_ < n) [[unlikely]]
+    return fail_limit("bytes", limits_.bytes);
   bytes_left_ -= n;
   return true;
 }
 
 inline bool Reader::enter(const std::uint8_t* start, std::uint32_t& reference) {
-  if (depth_left_ == 0) [[unlikely]] return fail_limit("depth", limits_.depth);
+  if (depth_left_ == 0) [[unlikely]]
+    return fail_limit("depth", limits_.depth);
   if (replaying_) [[unlikely]] {
     // The same lists, maps and objects come in the same order as the first time.
     reference = replay_next_++;
@@ -137,8 +139,7 @@ inline bool Reader::read_number(Number& number, const char* wanted) {
       number.integer = static_cast<std::int64_t>(detail::load_big<std::uint64_t>(at + 1));
       cursor_ += 9;
       return true;
-    default:
-      break;
+    default: break;
   }
   number.floating = true;
   switch (next) {
@@ -159,7 +160,8 @@ inline bool Reader::read_number(Number& number, const char* wanted) {
       return true;
     case detail::Op::kDoubleFloat3:
       if (!need(5)) return false;
-      number.real = static_cast<double>(std::bit_cast<float>(detail::load_big<std::uint32_t>(at + 1)));
+      number.real =
+          static_cast<double>(std::bit_cast<float>(detail::load_big<std::uint32_t>(at + 1)));
       cursor_ += 5;
       return true;
     case detail::Op::kDoubleMill4:
@@ -172,25 +174,28 @@ inline bool Reader::read_number(Number& number, const char* wanted) {
       number.real = std::bit_cast<double>(detail::load_big<std::uint64_t>(at + 1));
       cursor_ += 9;
       return true;
-    default:
-      return fail_kind(wanted);
+    default: return fail_kind(wanted);
   }
 }
 
 // Reader::next(), for loops that inline it.
 inline bool Reader::step(Container& container) {
-  if (failure_ != nullptr) [[unlikely]] return false;
+  if (failure_ != nullptr) [[unlikely]]
+    return false;
   if (container.index == container.count) {
     if (container.marked) {
-      if (cursor_ == end_) [[unlikely]] return fail_end();
-      if (ops_[*cursor_] != detail::Op::kEndMark) [[unlikely]] return fail_kind("the end of a list");
+      if (cursor_ == end_) [[unlikely]]
+        return fail_end();
+      if (ops_[*cursor_] != detail::Op::kEndMark) [[unlikely]]
+        return fail_kind("the end of a list");
       ++cursor_;
     }
     leave(container.reference);
     return false;
   }
   if (container.count == Container::kUnknown) {
-    if (cursor_ == end_) [[unlikely]] return fail_end();
+    if (cursor_ == end_) [[unlikely]]
+      return fail_end();
     if (ops_[*cursor_] == detail::Op::kEndMark) {
       ++cursor_;
       leave(container.reference);

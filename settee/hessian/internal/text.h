@@ -35,8 +35,9 @@ inline bool is_ascii(const void* data, std::size_t n) noexcept {
   if (n >= 16) {
     while (last - p > 64) {
       const __m128i* at = reinterpret_cast<const __m128i*>(p);
-      const __m128i any = _mm_or_si128(_mm_or_si128(_mm_loadu_si128(at), _mm_loadu_si128(at + 1)),
-                                       _mm_or_si128(_mm_loadu_si128(at + 2), _mm_loadu_si128(at + 3)));
+      const __m128i any =
+          _mm_or_si128(_mm_or_si128(_mm_loadu_si128(at), _mm_loadu_si128(at + 1)),
+                       _mm_or_si128(_mm_loadu_si128(at + 2), _mm_loadu_si128(at + 3)));
       if (_mm_movemask_epi8(any) != 0) return false;
       p += 64;
     }
@@ -105,7 +106,8 @@ inline bool is_short_ascii(const std::uint8_t* at, std::size_t n, std::size_t le
 }
 
 /// Whether two names are the same; names are short, and mostly they are.
-inline bool same_name(const char* a, std::size_t a_size, const char* b, std::size_t b_size) noexcept {
+inline bool same_name(const char* a, std::size_t a_size, const char* b,
+                      std::size_t b_size) noexcept {
   if (a_size != b_size) return false;
   if (a_size >= 16) return std::memcmp(a, b, a_size) == 0;
   if (a_size >= 8) {
