@@ -1264,4 +1264,4 @@ Result<Value> to_value(const TypeInfo& type, const void* value) {
   return from_bytes<Value>(bytes->span());
 }
 
-}  // namespace settee::inline v0::hessian
+}  // namespace settee::inline v0::hessian  // settee-check: allow file-length
