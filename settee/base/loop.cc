@@ -83,6 +83,9 @@ struct Loop::Impl {
   std::atomic<bool> asleep{true};
   std::atomic<bool> stopping{false};
 
+  static void queue(TurnHook*& list, TurnHook& hook) noexcept;
+  static void run(TurnHook*& list);
+
   std::uint64_t tick_of(TimePoint when) const {
     if (when <= start) return 0;
     // Rounded up, so that a timer never fires early.
@@ -207,27 +210,29 @@ void Loop::unwatch(int fd) noexcept {
   epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
 }
 
-namespace {
-
-void push(TurnHook*& list, TurnHook*& next, TurnHook**& link, TurnHook& hook) noexcept {
-  next = list;
-  link = &list;
+// Once, however often it is asked for.
+void Loop::Impl::queue(TurnHook*& list, TurnHook& hook) noexcept {
+  if (hook.link_ != nullptr) return;
+  hook.next_ = list;
+  hook.link_ = &list;
+  if (hook.next_ != nullptr) hook.next_->link_ = &hook.next_;
   list = &hook;
 }
 
-}  // namespace
-
-void Loop::at_turn_end(TurnHook& hook) noexcept {
-  if (hook.link_ != nullptr) return;
-  push(impl_->end_hooks, hook.next_, hook.link_, hook);
-  if (hook.next_ != nullptr) hook.next_->link_ = &hook.next_;
+// Runs those that are in the list now; what they queue waits for the next time.
+void Loop::Impl::run(TurnHook*& list) {
+  TurnHook* hooks = std::exchange(list, nullptr);
+  if (hooks != nullptr) hooks->link_ = &hooks;
+  while (hooks != nullptr) {
+    TurnHook& hook = *hooks;
+    hook.unqueue();
+    hook.on_turn();
+  }
 }
 
-void Loop::next_turn(TurnHook& hook) noexcept {
-  if (hook.link_ != nullptr) return;
-  push(impl_->next_hooks, hook.next_, hook.link_, hook);
-  if (hook.next_ != nullptr) hook.next_->link_ = &hook.next_;
-}
+void Loop::at_turn_end(TurnHook& hook) noexcept { Impl::queue(impl_->end_hooks, hook); }
+
+void Loop::next_turn(TurnHook& hook) noexcept { Impl::queue(impl_->next_hooks, hook); }
 
 void Loop::delete_later(std::shared_ptr<void> garbage) {
   impl_->garbage.push_back(std::move(garbage));
@@ -261,13 +266,7 @@ void Loop::run_turn_end() {
   // A hook may queue others (an answer that cannot be written ends a call, which makes another),
   // within reason: the rest comes in the next turn.
   for (int round = 0; round < 16 && impl_->end_hooks != nullptr; ++round) {
-    TurnHook* hooks = std::exchange(impl_->end_hooks, nullptr);
-    hooks->link_ = &hooks;
-    while (hooks != nullptr) {
-      TurnHook& hook = *hooks;
-      hook.unqueue();
-      hook.on_turn();
-    }
+    Impl::run(impl_->end_hooks);
   }
   // Its destructors may leave more of it.
   std::vector<std::shared_ptr<void>>& garbage = impl_->garbage;
@@ -311,10 +310,7 @@ void Loop::turn(Duration max_wait) {
         std::chrono::ceil<std::chrono::milliseconds>(max_wait).count(), 3'600'000));
   }
   impl.asleep.store(true, std::memory_order_seq_cst);
-  const int own = impl.next_hooks != nullptr || impl.end_hooks != nullptr ||
-                          impl.inbox.load(std::memory_order_seq_cst) != nullptr
-                      ? 0
-                      : impl.wheel.next() == UINT64_MAX ? -1 : next_timeout();
+  const int own = next_timeout();
   if (own >= 0 && (timeout < 0 || own < timeout)) timeout = own;
 
   const int count = epoll_wait(epoll_, impl.events.data(), static_cast<int>(impl.events.size()),
@@ -335,15 +331,7 @@ void Loop::turn(Duration max_wait) {
       timer.on_timer();
     });
   }
-  if (impl.next_hooks != nullptr) {
-    TurnHook* hooks = std::exchange(impl.next_hooks, nullptr);
-    hooks->link_ = &hooks;
-    while (hooks != nullptr) {
-      TurnHook& hook = *hooks;
-      hook.unqueue();
-      hook.on_turn();
-    }
-  }
+  Impl::run(impl.next_hooks);
   run_turn_end();
   impl.asleep.store(true, std::memory_order_seq_cst);
   impl.turning = false;

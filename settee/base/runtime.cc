@@ -68,8 +68,8 @@ struct Runtime::Impl {
   std::atomic<bool> joined{false};
 
   // One of ours that this thread turns; null on other threads.
-  const Loop* own_loop() const noexcept {
-    const Loop* here = Loop::current();
+  Loop* own_loop() const noexcept {
+    Loop* here = Loop::current();
     if (here == nullptr || here == foreign.get()) return here;
     for (const auto& own : loops) {
       if (&own->loop == here) return here;
@@ -123,12 +123,7 @@ Runtime::~Runtime() { stop(); }
 
 Loop& Runtime::loop() {
   Impl& impl = *impl_;
-  if (Loop* here = Loop::current()) {
-    if (here == impl.foreign.get()) return *here;
-    for (const auto& own : impl.loops) {
-      if (&own->loop == here) return *here;
-    }
-  }
+  if (Loop* own = impl.own_loop()) return *own;
   if (impl.loops.empty()) return *impl.foreign;
   return impl.loops[impl.next_loop.fetch_add(1, std::memory_order_relaxed) % impl.loops.size()]
       ->loop;

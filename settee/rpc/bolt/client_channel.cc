@@ -538,10 +538,15 @@ void Channel::on_response(const Frame& frame) {
     return;
   }
   call->read_answer(frame, address_);
-  if (call->promise_ == nullptr) return;
-  call->promise_->next = nullptr;
-  *finished_end_ = call->promise_;
-  finished_end_ = &call->promise_->next;
+  resume_later(*call);
+}
+
+// Whoever awaits the call is resumed by run_finished(), in the order of the answers.
+void Channel::resume_later(PendingCall& call) noexcept {
+  if (call.promise_ == nullptr) return;
+  call.promise_->next = nullptr;
+  *finished_end_ = call.promise_;
+  finished_end_ = &call.promise_->next;
 }
 
 // Resumes those who have their answer, after all of a read have been decoded: what they do may end the
@@ -565,10 +570,7 @@ void Channel::fail_all(const Error& why) {
     if (call == nullptr) continue;
     take(call->id_);
     call->end(why.within(fmt::format("{}#{}", call->request_.service, call->request_.name)));
-    if (call->promise_ == nullptr) continue;
-    call->promise_->next = nullptr;
-    *finished_end_ = call->promise_;
-    finished_end_ = &call->promise_->next;
+    resume_later(*call);
   }
   run_finished();
 }

@@ -147,6 +147,7 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   void fail_all(const Error& why);
   void wake(std::optional<Error> error);
   void wake_for_room();
+  void resume_later(PendingCall& call) noexcept;
   void run_finished();
 
   std::shared_ptr<ChannelShared> shared_;
