@@ -20,6 +20,7 @@
 #include <atomic>
 #include <chrono>
 #include <stop_token>
+#include <type_traits>
 #include <utility>
 
 #include "settee/base/error.h"
@@ -118,7 +119,7 @@ class SETTEE_API Context {
   Context with_span(ContextItem* span) const;
 
   template <class T>
-  Context with(const ContextKey<T>& key, T value) const {
+  Context with(const ContextKey<T>& key, std::type_identity_t<T> value) const {
     return with_item(&key, new detail::ContextValue<T>(std::move(value)));
   }
   /// The value, valid as long as a Context that holds it; null if there is none.

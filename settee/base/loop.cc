@@ -234,6 +234,8 @@ void Loop::at_turn_end(TurnHook& hook) noexcept { Impl::queue(impl_->end_hooks, 
 
 void Loop::next_turn(TurnHook& hook) noexcept { Impl::queue(impl_->next_hooks, hook); }
 
+bool Loop::waiting() const noexcept { return impl_->asleep.load(std::memory_order_relaxed); }
+
 void Loop::delete_later(std::shared_ptr<void> garbage) {
   impl_->garbage.push_back(std::move(garbage));
 }

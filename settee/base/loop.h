@@ -156,6 +156,14 @@ class SETTEE_API Loop {
   /// Turns made and system calls to wait, for tests and pages.
   std::uint64_t turns() const noexcept { return turns_.load(std::memory_order_relaxed); }
 
+  // For the watchdog, which looks on from another thread.
+
+  /// Says what this thread does now: a text that outlives the loop (see Runtime::intern()), or null.
+  void working_on(const char* what) noexcept { working_on_.store(what, std::memory_order_relaxed); }
+  const char* working_on() const noexcept { return working_on_.load(std::memory_order_relaxed); }
+  /// Between turns, and while a turn waits for something to happen.
+  bool waiting() const noexcept;
+
  private:
   friend class Timer;
   struct Impl;
@@ -167,6 +175,7 @@ class SETTEE_API Loop {
   int wake_ = -1;
   TimePoint now_;
   std::atomic<std::uint64_t> turns_{0};
+  std::atomic<const char*> working_on_{nullptr};
   std::unique_ptr<Impl> impl_;
 };
 

@@ -7,10 +7,12 @@
 #include <pthread.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -46,10 +48,16 @@ class StderrLog {
 struct Runtime::Impl {
   struct LoopThread {
     Loop loop;
+    std::string name;
     std::thread thread;
+    // The watchdog's.
+    std::uint64_t seen_turn = 0;
+    TimePoint seen_at{};
+    bool stalled = false;
   };
 
-  explicit Impl(RuntimeOptions o) : options(std::move(o)), pool(options.name + "-pool", options.pool) {}
+  explicit Impl(RuntimeOptions o)
+      : options(std::move(o)), pool(options.name + "-pool", options.pool) {}
 
   RuntimeOptions options;
   Stats stats;
@@ -57,6 +65,12 @@ struct Runtime::Impl {
   std::vector<std::unique_ptr<LoopThread>> loops;
   std::unique_ptr<Loop> foreign;
   ThreadPool pool;
+  std::mutex names_mutex;
+  std::set<std::string, std::less<>> names;
+  Counter& stalls =
+      stats.counter("settee.loop.stalls", "1",
+                    "Times that one turn of a loop took longer than RuntimeOptions::stall");
+  std::jthread watchdog;  // ended before the loops
   std::atomic<std::size_t> next_loop{0};
   CancelSource cancel{Context()};
 
@@ -76,7 +90,13 @@ struct Runtime::Impl {
     }
     return nullptr;
   }
+  void watch(const std::stop_token& stopping);
+  void look_at(LoopThread& own, TimePoint now);
   void join() {
+    if (watchdog.joinable()) {
+      watchdog.request_stop();
+      watchdog.join();
+    }
     for (const auto& own : loops) own->loop.stop();
     for (const auto& own : loops) {
       if (own->thread.joinable()) own->thread.join();
@@ -84,6 +104,47 @@ struct Runtime::Impl {
     joined.store(true);
   }
 };
+
+void Runtime::Impl::watch(const std::stop_token& stopping) {
+  std::mutex sleeping;
+  std::condition_variable_any stopped_early;
+  const auto pause = std::max(options.stall / 4, std::chrono::milliseconds(1));
+  std::unique_lock lock(sleeping);
+  while (!stopping.stop_requested()) {
+    stopped_early.wait_for(lock, stopping, pause, [] { return false; });
+    const TimePoint now = Clock::now();
+    for (const auto& own : loops) look_at(*own, now);
+  }
+}
+
+void Runtime::Impl::look_at(LoopThread& own, TimePoint now) {
+  const std::uint64_t turn = own.loop.turns();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - own.seen_at).count();
+  if (turn != own.seen_turn || own.loop.waiting()) {
+    if (std::exchange(own.stalled, false)) {
+      options.log(LogLevel::kWarning, "runtime",
+                  fmt::format("loop {} goes on, after {} ms in one turn", own.name, ms));
+    }
+    own.seen_turn = turn;
+    own.seen_at = now;
+    return;
+  }
+  if (own.stalled || ms < options.stall.count()) return;
+  own.stalled = true;
+  stalls.add();
+  const char* what = own.loop.working_on();
+  options.log(
+      LogLevel::kWarning, "runtime",
+      what != nullptr
+          ? fmt::format("loop {} has been held for {} ms by {}: all other calls on it wait. "
+                        "Describe a method that blocks as blocking(), or move long work to "
+                        "a pool (co_await resume_on(pool))",
+                        own.name, ms, what)
+          : fmt::format("loop {} has been held for {} ms by a callback or by work that was "
+                        "resumed: all calls on it wait. A stack trace of thread '{}' shows "
+                        "what it does (gdb -p {})",
+                        own.name, ms, own.name, getpid()));
+}
 
 Runtime::Runtime() : Runtime(RuntimeOptions()) {}
 
@@ -103,12 +164,20 @@ Runtime::Runtime(RuntimeOptions options) : impl_(std::make_unique<Impl>(std::mov
   try {
     for (std::size_t i = 0; i < count; ++i) {
       auto& made = impl.loops.emplace_back(std::make_unique<Impl::LoopThread>());
-      made->thread = std::thread([&loop = made->loop, name = fmt::format("{}-{}", prefix, i)] {
-        pthread_setname_np(pthread_self(), name.c_str());
-        loop.run();
+      made->name = fmt::format("{}-{}", prefix, i);
+      made->thread = std::thread([&own = *made] {
+        pthread_setname_np(pthread_self(), own.name.c_str());
+        own.loop.run();
       });
     }
     if (impl.options.foreign_loop) impl.foreign = std::make_unique<Loop>();
+    if (count > 0 && impl.options.stall.count() > 0) {
+      impl.watchdog =
+          std::jthread([&impl, name = prefix + "-dog"](const std::stop_token& stopping) {
+            pthread_setname_np(pthread_self(), name.c_str());
+            impl.watch(stopping);
+          });
+    }
   } catch (const std::system_error& error) {
     impl.join();
     throw Error(Code::kIo, fmt::format("making thread {} of {} for loops: {}; see ulimit -u",
@@ -135,7 +204,8 @@ std::size_t Runtime::loop_count() const noexcept { return impl_->loops.size(); }
 
 Loop& Runtime::foreign_loop() {
   if (!impl_->foreign) {
-    throw Error(Code::kMisuse, "this Runtime has no foreign loop: set RuntimeOptions::foreign_loop");
+    throw Error(Code::kMisuse,
+                "this Runtime has no foreign loop: set RuntimeOptions::foreign_loop");
   }
   return *impl_->foreign;
 }
@@ -177,6 +247,14 @@ void Runtime::on_each_loop(const std::function<void(Loop&)>& work) {
   std::unique_lock lock(mutex);
   done.wait(lock, [&] { return left == 0; });
   if (thrown) std::rethrow_exception(thrown);
+}
+
+const char* Runtime::intern(std::string_view text) {
+  Impl& impl = *impl_;
+  const std::lock_guard lock(impl.names_mutex);
+  auto found = impl.names.find(text);
+  if (found == impl.names.end()) found = impl.names.emplace(text).first;
+  return found->c_str();
 }
 
 ThreadPool& Runtime::pool() noexcept { return impl_->pool; }
@@ -231,7 +309,8 @@ void Runtime::spawn(Task<void> task) {
   const ContextScope scope(caller.with_stop_token(std::move(token)));
   begin_on_loop(std::move(task)).then([this, either](Result<void> result) {
     if (!result && result.error().code() != Code::kCancelled) {
-      log(LogLevel::kError, "runtime", std::string("a spawned task ended: ") + result.error().what());
+      log(LogLevel::kError, "runtime",
+          std::string("a spawned task ended: ") + result.error().what());
     }
     // Notified under the lock: stop() may destroy all this as soon as it can take it.
     const std::lock_guard lock(impl_->mutex);

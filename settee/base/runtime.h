@@ -16,6 +16,7 @@
 
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -48,6 +49,9 @@ struct RuntimeOptions {
   std::function<void(LogLevel, std::string_view component, std::string_view message)> log = {};
   /// Messages below this are not made.
   LogLevel log_level = LogLevel::kInfo;
+  /// A loop's thread that is so long in one turn is reported with the handler that keeps it (log, and
+  /// the counter settee.loop.stalls): all other calls on that loop wait. 0: never.
+  std::chrono::milliseconds stall{500};
 };
 
 class SETTEE_API Runtime {
@@ -67,6 +71,9 @@ class SETTEE_API Runtime {
 
   /// Runs `work` once on each loop's thread and waits until all have. Not on a loop.
   void on_each_loop(const std::function<void(Loop&)>& work);
+
+  /// The same text, kept until the Runtime ends; equal texts are kept once. See Loop::working_on().
+  const char* intern(std::string_view text);
 
   ThreadPool& pool() noexcept;
   Stats& stats() noexcept;

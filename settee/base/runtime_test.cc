@@ -12,6 +12,8 @@
 #include <set>
 #include <thread>
 
+#include "settee/base/stats.h"
+
 namespace settee {
 namespace {
 
@@ -319,7 +321,8 @@ TEST(RuntimeTest, ManySleepersWakeInOrder) {
   std::vector<int> order;
   auto body = [&]() -> Task<void> {
     std::vector<Task<void>> tasks;
-    const TimePoint begin = Clock::now();
+    // Late enough that all of them sleep before the first is due.
+    const TimePoint begin = Clock::now() + 300ms;
     for (int i = 0; i < 200; ++i) {
       tasks.push_back([](std::vector<int>& out, TimePoint when, int n) -> Task<void> {
         co_await sleep_until(when);
@@ -511,6 +514,39 @@ TEST(RuntimeTest, PoolWorkIsFinishedBeforeTheLoopsEnd) {
     }
   }
   EXPECT_EQ(finished, 20);
+}
+
+TEST(RuntimeTest, WhatHoldsALoopIsNamedOnceAndItsEndToo) {
+  Lines lines;
+  RuntimeOptions options;
+  options.threads = 2;
+  options.stall = 40ms;
+  options.log = lines.keep();
+  Runtime runtime(std::move(options));
+  const auto hold = [&](const char* what) {
+    Loop& loop = runtime.loop(1);
+    std::atomic<bool> held{false};
+    loop.post([&] {
+      loop.working_on(what);
+      std::this_thread::sleep_for(200ms);
+      loop.working_on(nullptr);
+      held = true;
+    });
+    EXPECT_TRUE(eventually([&] { return held.load(); }));
+  };
+  hold(runtime.intern("com.acme.Slow:1.0#think"));
+  EXPECT_TRUE(eventually([&] { return lines.text().find("goes on") != std::string::npos; }));
+  const std::string text = lines.text();
+  const std::size_t at = text.find("loop settee-1 has been held for");
+  ASSERT_NE(at, std::string::npos) << text;
+  EXPECT_NE(text.find("by com.acme.Slow:1.0#think", at), std::string::npos) << text;
+  EXPECT_EQ(text.find("has been held", at + 20), std::string::npos) << text;
+  hold(nullptr);
+  EXPECT_TRUE(eventually([&] {
+    return lines.text().find("by a callback or by work that was resumed") != std::string::npos;
+  })) << lines.text();
+  EXPECT_EQ(runtime.stats().find("settee.loop.stalls")->value, 2);
+  EXPECT_EQ(runtime.intern("a"), runtime.intern(std::string("a")));
 }
 
 TEST(RuntimeTest, NoDescriptorsLeftIsAnErrorNotTheEndOfTheProcess) {

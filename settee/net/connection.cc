@@ -32,6 +32,8 @@ ConnectionStats ConnectionStats::of(Stats& stats, std::string_view role) {
           stats.counter("settee.net.bytes_out", "By", "Bytes sent", tags),
           stats.counter("settee.net.reads", "1", "Reads that gave bytes", tags),
           stats.counter("settee.net.writes", "1", "Writes that took bytes", tags),
+          stats.counter("settee.net.congestions", "1",
+                        "Times that a connection's unsent bytes passed the high mark", tags),
           stats.up_down_counter("settee.net.connections", "1", "Connections that are open", tags)};
 }
 
@@ -76,7 +78,13 @@ void Connection::cork() {
     loop_.at_turn_end(flush_hook_);
   }
   // Known at once, so that the frames of this very read make no more.
-  if (!closed() && out_.size() > options_.high_mark) congested_ = true;
+  if (!closed()) note_congestion();
+}
+
+void Connection::note_congestion() noexcept {
+  if (congested_ || out_.size() <= options_.high_mark) return;
+  congested_ = true;
+  stats_.congestions.add();
 }
 
 void Connection::resume_reading() {
@@ -224,9 +232,8 @@ void Connection::flush() {
     close(*closing_);
     return;
   }
-  if (!congested_ && out_.size() > options_.high_mark) {
-    congested_ = true;
-  } else if (congested_ && out_.size() <= options_.low_mark) {
+  note_congestion();
+  if (congested_ && out_.size() <= options_.low_mark) {
     congested_ = false;
     protocol_->on_drained(*this);
     if (may_read() && (readable_ || !pending_.empty())) loop_.next_turn(read_hook_);

@@ -66,6 +66,7 @@ struct ConnectionStats {
   Counter& bytes_out;
   Counter& reads;
   Counter& writes;
+  Counter& congestions;
   UpDownCounter& open;
   SETTEE_API static ConnectionStats of(Stats& stats, std::string_view role);
 };
@@ -135,6 +136,7 @@ class SETTEE_API Connection final : public Watcher, public std::enable_shared_fr
   void read();
   void receive(std::span<const std::uint8_t> fresh);
   std::size_t deliver(std::span<const std::uint8_t> data);
+  void note_congestion() noexcept;
   void flush();
 
   Loop& loop_;

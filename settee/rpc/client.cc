@@ -14,10 +14,28 @@ namespace settee::inline v0::rpc {
 
 using settee::detail::CallMode;
 
+namespace {
+
+ClientOptions checked(ClientOptions options) {
+  const auto at_least_one = [](auto value, std::string_view name) {
+    if (value > decltype(value){}) return;
+    throw Error(Code::kInvalidArgument,
+                fmt::format("ClientOptions::{} is not above 0: no call could be made", name));
+  };
+  at_least_one(options.timeout, "timeout");
+  at_least_one(options.connect_timeout, "connect_timeout");
+  at_least_one(options.max_in_flight, "max_in_flight");
+  at_least_one(options.max_unsent, "max_unsent");
+  at_least_one(options.max_frame, "max_frame");
+  return options;
+}
+
+}  // namespace
+
 class Client::Core {
  public:
   Core(Runtime& runtime, ClientOptions o)
-      : options(std::move(o)), bolt(make_bolt_transport(runtime, options)) {}
+      : options(checked(std::move(o))), bolt(make_bolt_transport(runtime, options)) {}
   const ClientOptions options;
   const std::shared_ptr<Transport> bolt;
   Next::Chain filters;
@@ -45,6 +63,13 @@ class ReferenceCore {
 
 namespace {
 
+// Through the client's filters, `last` behind them.
+Task<void> filtered(ReferenceCore& core, std::string_view method, Next::Terminal& last) {
+  Call call(Side::kClient, core.name(), method, core.address());
+  Result<void> done = co_await as_result(Next(core.filters(), 0, call, last)());
+  if (!done) co_await fail(done.error());
+}
+
 class ReferenceInvoker final : public Invoker {
  public:
   ReferenceInvoker(std::shared_ptr<ReferenceCore> core, CallOptions options)
@@ -55,7 +80,7 @@ class ReferenceInvoker final : public Invoker {
     if (core_->filters().empty()) {
       return core_->target().call(method, arguments, result, mode, options_);
     }
-    return filtered(method, arguments, result, mode);
+    return with_filters(method, arguments, result, mode);
   }
 
  private:
@@ -71,17 +96,33 @@ class ReferenceInvoker final : public Invoker {
       return self.core_->target().call(method, arguments, result, mode, self.options_);
     }
   };
-  Task<void> filtered(const MethodInfo& method, void* const* arguments, void* result,
-                      CallMode mode) {
-    Call call(Side::kClient, core_->name(), method.wire_name, core_->address());
+  Task<void> with_filters(const MethodInfo& method, void* const* arguments, void* result,
+                          CallMode mode) {
     Last last(*this, method, arguments, result, mode);
-    Result<void> done =
-        co_await as_result(Next(core_->filters(), 0, call, last)());
+    Result<void> done = co_await as_result(filtered(*core_, method.wire_name, last));
     if (!done) co_await fail(done.error());
   }
 
   std::shared_ptr<ReferenceCore> core_;
   CallOptions options_;
+};
+
+// A call by name: all that it needs, for a filter may make it more than once.
+struct GenericCall final : Next::Terminal {
+  std::shared_ptr<ReferenceCore> core;
+  std::string method;
+  std::vector<std::string> types;
+  std::vector<hessian::Value> arguments;
+  CallOptions options;
+  CallMode mode = CallMode::kAwait;
+  hessian::Value result;
+
+  Task<void> proceed() override {
+    Result<hessian::Value> answer =
+        co_await as_result(core->target().call_generic(method, types, arguments, mode, options));
+    if (!answer) co_await fail(answer.error());
+    result = *std::move(answer);
+  }
 };
 
 }  // namespace
@@ -96,14 +137,24 @@ Invoker* make_invoker(const std::shared_ptr<ReferenceCore>& core, CallOptions op
 
 Task<hessian::Value> GenericReference::call(std::string method, std::vector<std::string> types,
                                             std::vector<hessian::Value> arguments) const {
-  // The coroutine's own copy: this reference may go while the call is on its way.
-  return [](std::shared_ptr<ReferenceCore> core, std::string m, std::vector<std::string> t,
-            std::vector<hessian::Value> a, CallOptions options) -> Task<hessian::Value> {
+  // The coroutine's own: this reference may go while the call is on its way.
+  auto call = std::make_unique<GenericCall>();
+  call->core = core_;
+  call->method = std::move(method);
+  call->types = std::move(types);
+  call->arguments = std::move(arguments);
+  call->options = options_;
+  return [](std::unique_ptr<GenericCall> generic) -> Task<hessian::Value> {
     const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
-    Result<hessian::Value> result = co_await as_result(
-        core->target().call_generic(std::move(m), std::move(t), std::move(a), self.mode, options));
-    co_return result;
-  }(core_, std::move(method), std::move(types), std::move(arguments), options_);
+    generic->mode = self.mode;
+    // Not within the co_await: g++ 12 destroys both of a conditional's temporaries there.
+    Task<void> way = generic->core->filters().empty()
+                         ? generic->proceed()
+                         : filtered(*generic->core, generic->method, *generic);
+    Result<void> done = co_await as_result(std::move(way));
+    if (!done) co_return done.error();
+    co_return std::move(generic->result);
+  }(std::move(call));
 }
 
 GenericReference GenericReference::with(CallOptions options) const {
@@ -138,9 +189,10 @@ std::shared_ptr<ReferenceCore> Client::make_core(std::string_view url, const Ser
   if (service != nullptr && !service->interface_name.empty()) {
     interface_name = service->interface_name;
     if (!parsed->interface_name.empty() && parsed->interface_name != interface_name) {
-      throw Error(Code::kInvalidArgument,
-                  fmt::format("url '{}' names another interface than the described class, which is {}",
-                              url, interface_name));
+      throw Error(
+          Code::kInvalidArgument,
+          fmt::format("url '{}' names another interface than the described class, which is {}", url,
+                      interface_name));
     }
   }
   if (interface_name.empty()) {
@@ -167,8 +219,9 @@ std::shared_ptr<ReferenceCore> Client::make_core(std::string_view url, const Ser
       } else if (value == "hessian2" || value == "hessian") {
         options.serialization = Serialization::kHessian;
       } else {
-        throw Error(Code::kInvalidArgument,
-                    fmt::format("url '{}': serialization '{}' is not hessian2 or json", url, value));
+        throw Error(
+            Code::kInvalidArgument,
+            fmt::format("url '{}': serialization '{}' is not hessian2 or json", url, value));
       }
     }
     // Others are a registry's business (weight, startTime, ...): they mean nothing to one address.

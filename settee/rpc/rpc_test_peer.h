@@ -87,7 +87,7 @@ struct NextTurn {
   void await_resume() const noexcept {}
 };
 
-class MyProbe final : public Probe {
+class MyProbe : public Probe {
  public:
   Task<std::string> echo(std::string text) override {
     ++calls;
@@ -126,7 +126,7 @@ class MyProbe final : public Probe {
     const std::string text(static_cast<std::size_t>(size), 'b');
     co_return settee::Bytes(text);
   }
-  Task<void> note(std::string text) override {
+  Task<void> note(std::string) override {
     ++calls;
     ++notes;
     co_return;

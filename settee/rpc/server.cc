@@ -28,6 +28,12 @@ ServerStats::ServerStats(Stats& stats)
                                "Connections closed as the peer broke a rule")),
       connections_refused(stats.counter("settee.rpc.server.connections_refused", "1",
                                         "Connections over max_connections")),
+      held_back(stats.counter("settee.rpc.server.held_back", "1",
+                              "Times that a connection was not read as max_in_flight calls ran")),
+      idle_closed(stats.counter("settee.rpc.server.idle_closed", "1",
+                                "Connections closed as they were idle")),
+      cut_off(stats.counter("settee.rpc.server.cut_off", "1",
+                            "Calls that still ran when the server's time to drain was over")),
       in_flight(stats.up_down_counter("settee.rpc.server.in_flight", "1", "Calls that run")) {}
 
 namespace {
@@ -67,6 +73,7 @@ class Detector final : public net::Protocol, private Timer {
 
  private:
   void on_timer() override {
+    core_->stats.idle_closed.add();
     connection_->close(Error(Code::kConnectionClosed, "the peer said nothing"));
   }
   std::shared_ptr<Server::Core> core_;
@@ -75,9 +82,28 @@ class Detector final : public net::Protocol, private Timer {
 
 }  // namespace
 
+namespace {
+
+ServerOptions checked(ServerOptions options) {
+  const auto at_least_one = [](std::size_t value, std::string_view name) {
+    if (value > 0) return;
+    throw Error(Code::kInvalidArgument,
+                fmt::format("ServerOptions::{} is 0: nothing could be served; at least 1", name));
+  };
+  at_least_one(options.max_connections, "max_connections");
+  at_least_one(options.max_in_flight, "max_in_flight");
+  at_least_one(options.max_frame, "max_frame");
+  at_least_one(options.max_unsent, "max_unsent");
+  at_least_one(options.hessian_depth, "hessian_depth");
+  at_least_one(options.hessian_nodes, "hessian_nodes");
+  return options;
+}
+
+}  // namespace
+
 Server::Core::Core(Runtime& r, ServerOptions o)
     : runtime(r),
-      options(std::move(o)),
+      options(checked(std::move(o))),
       stats(r.stats()),
       net_stats(net::ConnectionStats::of(r.stats(), "server")) {
   bindings.push_back(make_bolt_binding(options));
@@ -110,6 +136,7 @@ void Server::Core::provide(const ServiceInfo& service, std::shared_ptr<void> own
     made.service = entry.get();
     made.info = &method;
     made.name = method.wire_name;
+    made.label = runtime.intern(fmt::format("{}#{}", entry->unique_name, made.name));
     for (const ParameterInfo& parameter : method.parameters) {
       made.signatures.push_back(java_name(*parameter.type));
     }
@@ -237,6 +264,7 @@ void Server::Core::stop() {
     }
   }
   if (const std::size_t left = busy(); left > 0) {
+    stats.cut_off.add(left);
     runtime.log(LogLevel::kWarning, "rpc",
                 fmt::format("server {}: stopped with {} call(s) still running after {} ms of drain",
                             listener->address().to_string(), left, options.drain.count()));

@@ -508,7 +508,8 @@ def closing(text, opening):
 
 
 def rule_co_await_aggregate(path, text):
-    """No aggregate temporary inside a co_await expression: g++ 12 copies it bitwise."""
+    """No aggregate temporary inside a co_await expression: g++ 12 copies it bitwise. And no
+    conditional: g++ 12 destroys the temporaries of both its sides."""
     if not path.endswith((".cc", ".h")):
         return
     blanked = blank_comments(text)
@@ -525,6 +526,13 @@ def rule_co_await_aggregate(path, text):
                     break
             elif char == ";" or (char == "," and depth == 0) or char == "}":
                 break
+            elif char == "?":
+                if depth == 0:
+                    break  # behind the operand
+                yield (
+                    line_of(blanked, i),
+                    "a conditional inside a co_await expression: name the value first",
+                )
             elif char == "{":
                 before = blanked[match.end() : i].rstrip()
                 end = closing(blanked, i)

@@ -251,6 +251,7 @@ class CoAwaitAggregate(Case):
         self.bad("Task<> f() { co_await a(1); co_await b({1}); }")
         self.bad("Task<> f() { co_await g([]() -> Task<> { co_await h({1}); }); }")
         self.bad("Task<> f() { co_await when_all(a(), b(T{1})); }")
+        self.bad("Task<> f() { co_await as_result(x ? a() : b()); }")
 
     def test_good(self):
         self.good("Task<> f() {\n  Quote q{.a = 1};\n  co_await g(std::move(q));\n}\n")
@@ -265,6 +266,7 @@ class CoAwaitAggregate(Case):
         )
         self.good("Task<> f() { co_await g(milliseconds{5}); }")
         self.good("Task<> f() { co_await Turn{loop}; }")
+        self.good("Task<> f() { use(co_await g() ? 1 : 2); co_await g([x] { return x ? 1 : 2; }); }")
         self.good('// co_await g({1});\nconst char* s = "co_await g({1})";\n')
         self.good("Task<> f() { run(T{1}, co_await g(1)); }")
 

@@ -23,6 +23,10 @@ ClientStats::ClientStats(Stats& stats)
       connect_failures(stats.counter("settee.rpc.client.connect_failures", "1",
                                      "Attempts to connect that failed")),
       heartbeats(stats.counter("settee.rpc.client.heartbeats", "1", "Heartbeats sent")),
+      heartbeats_missed(stats.counter("settee.rpc.client.heartbeats_missed", "1",
+                                      "Heartbeats that were not answered in time")),
+      bad_frames(stats.counter("settee.rpc.client.bad_frames", "1",
+                               "Connections closed as the server broke a rule")),
       late_answers(stats.counter("settee.rpc.client.late_answers", "1",
                                  "Answers for which nobody waited any more")) {}
 
@@ -506,6 +510,7 @@ net::Protocol::Taken Channel::on_data(std::span<const std::uint8_t> data) {
           fmt::format("from {}: {} (offset {} of the frame); connection closed", address_,
                       step.rule, step.offset);
       shared_->runtime.log(LogLevel::kWarning, "rpc", message);
+      shared_->stats.bad_frames.add();
       run_finished();
       if (connection_.get() == ours) connection_->close(Error(Code::kProtocol, message));
       return {used};
@@ -600,7 +605,11 @@ void Channel::on_beat() {
     beat_sent_ = false;
     beat_misses_ = 0;
   }
-  if (beat_sent_ && ++beat_misses_ >= options.heartbeat_misses) {
+  if (beat_sent_) {
+    shared_->stats.heartbeats_missed.add();
+    ++beat_misses_;
+  }
+  if (beat_sent_ && beat_misses_ >= options.heartbeat_misses) {
     connection_->close(Error(Code::kConnectionClosed,
                              fmt::format("{} left {} heartbeats unanswered", address_,
                                          beat_misses_)));

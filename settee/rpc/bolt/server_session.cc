@@ -343,6 +343,7 @@ void ServerSession::on_timer() {
   } else if (due > loop.now()) {
     arm(loop, due);
   } else {
+    core_->stats.idle_closed.add();
     connection_.close(Error(Code::kConnectionClosed,
                             fmt::format("connection of {}: idle for {} ms", peer_text(),
                                         core_->options.idle_close.count())));
@@ -375,6 +376,7 @@ net::Protocol::Taken ServerSession::on_data(net::Connection& connection,
     used += step.size;
     if (in_flight_ >= core_->options.max_in_flight) {
       held_back_ = true;
+      core_->stats.held_back.add();
       connection.pause_reading();
     }
   }
@@ -668,7 +670,10 @@ void ServerSession::begin(const Frame& frame, MethodEntry& method, ArgumentSourc
     answer_failure(frame, service_missing(method.service->unique_name));
     return;
   }
+  Loop& loop = connection_.loop();
+  loop.working_on(method.label);
   run_call(*this, frame, method, source, std::move(baggage), core_, format_).start(Context());
+  loop.working_on(nullptr);
 }
 
 namespace {

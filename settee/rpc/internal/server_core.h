@@ -36,6 +36,9 @@ struct ServerStats {
   Counter& refused;      // the pool was full
   Counter& bad_frames;   // broke a rule: connection closed
   Counter& connections_refused;
+  Counter& held_back;    // a connection had max_in_flight calls: not read for a while
+  Counter& idle_closed;
+  Counter& cut_off;      // calls that ran when the time to drain was over
   UpDownCounter& in_flight;
 };
 

@@ -24,6 +24,7 @@ struct MethodEntry {
   ServiceEntry* service;
   const MethodInfo* info;  // the description's; not to be touched without enter()
   std::string name;
+  const char* label = nullptr;  // of the service and the method, for the watchdog
   std::vector<std::string> signatures;
 };
 

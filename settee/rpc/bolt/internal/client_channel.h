@@ -33,6 +33,8 @@ struct ClientStats {
   Counter& connects;
   Counter& connect_failures;
   Counter& heartbeats;
+  Counter& heartbeats_missed;
+  Counter& bad_frames;
   Counter& late_answers;  // nobody waits for them any more
 };
 
