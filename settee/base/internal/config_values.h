@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The single values of a configuration: reading them from text, showing them, saying what was
-// expected. Used by config.cc.
+// expected. Used by config.cc and config_bind.cc.
 
 #pragma once
 
