@@ -9,21 +9,6 @@ namespace settee::inline v0 {
 
 namespace {
 
-std::string boxed_name(const TypeInfo& type) {
-  switch (type.kind) {
-    case Kind::kBool: return "java.lang.Boolean";
-    case Kind::kInt8: return "java.lang.Byte";
-    case Kind::kInt16: return "java.lang.Short";
-    case Kind::kInt32: return "java.lang.Integer";
-    case Kind::kInt64:
-    case Kind::kDuration: return "java.lang.Long";
-    case Kind::kChar16: return "java.lang.Character";
-    case Kind::kFloat: return "java.lang.Float";
-    case Kind::kDouble: return "java.lang.Double";
-    default: return java_name(type);
-  }
-}
-
 // The JVM's descriptor of an array's element.
 std::string descriptor(const TypeInfo& type) {
   switch (type.kind) {
@@ -43,6 +28,21 @@ std::string descriptor(const TypeInfo& type) {
 }
 
 }  // namespace
+
+std::string_view detail::boxed_name(Kind kind) noexcept {
+  switch (kind) {
+    case Kind::kBool: return "java.lang.Boolean";
+    case Kind::kInt8: return "java.lang.Byte";
+    case Kind::kInt16: return "java.lang.Short";
+    case Kind::kInt32: return "java.lang.Integer";
+    case Kind::kInt64:
+    case Kind::kDuration: return "java.lang.Long";
+    case Kind::kChar16: return "java.lang.Character";
+    case Kind::kFloat: return "java.lang.Float";
+    case Kind::kDouble: return "java.lang.Double";
+    default: return {};
+  }
+}
 
 std::string java_name(const TypeInfo& type) {
   switch (type.kind) {
@@ -65,7 +65,10 @@ std::string java_name(const TypeInfo& type) {
     case Kind::kStruct:
     case Kind::kMessage: return std::string(type.name);
     case Kind::kOptional:
-    case Kind::kPointer: return boxed_name(*type.element);
+    case Kind::kPointer: {
+      const std::string_view boxed = detail::boxed_name(type.element->kind);
+      return boxed.empty() ? java_name(*type.element) : std::string(boxed);
+    }
     case Kind::kList: return "java.util.List";
     case Kind::kArray: return "[" + descriptor(*type.element);
     case Kind::kSet: return "java.util.Set";

@@ -146,6 +146,11 @@ struct TypeInfo {
 /// "java.util.List", "com.acme.Quote". This is the signature by which a Java server finds a method.
 SETTEE_API std::string java_name(const TypeInfo& type);
 
+namespace detail {
+/// The class in which Java boxes a scalar, "java.lang.Integer"; empty of other kinds. Static text.
+SETTEE_API std::string_view boxed_name(Kind kind) noexcept;
+}  // namespace detail
+
 /// Specialised by the macros of reflect.h.
 template <class T>
 struct Describe;

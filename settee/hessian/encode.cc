@@ -66,19 +66,10 @@ std::string_view element_tag(const TypeInfo& element) noexcept {
     case Kind::kList: return "java.util.List";
     case Kind::kSet: return "java.util.Set";
     case Kind::kMap: return "java.util.Map";
-    case Kind::kOptional:
-      switch (element.element->kind) {
-        case Kind::kBool: return "java.lang.Boolean";
-        case Kind::kInt8: return "java.lang.Byte";
-        case Kind::kInt16: return "java.lang.Short";
-        case Kind::kInt32: return "java.lang.Integer";
-        case Kind::kInt64:
-        case Kind::kDuration: return "java.lang.Long";
-        case Kind::kChar16: return "java.lang.Character";
-        case Kind::kFloat: return "java.lang.Float";
-        case Kind::kDouble: return "java.lang.Double";
-        default: return element_tag(*element.element);
-      }
+    case Kind::kOptional: {
+      const std::string_view boxed = settee::detail::boxed_name(element.element->kind);
+      return boxed.empty() ? element_tag(*element.element) : boxed;
+    }
     case Kind::kPointer: return element_tag(*element.element);
     default: return "object";
   }
