@@ -7,6 +7,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -166,6 +167,17 @@ bool eventually(F condition, std::chrono::milliseconds most = 20s) {
   return true;
 }
 
+/// Bytes in use from malloc; of no use under a sanitizer, which keeps freed memory.
+inline std::size_t heap_in_use() {
+  const struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+#if defined(SETTEE_SANITIZE)
+inline constexpr bool kMemoryCounts = false;
+#else
+inline constexpr bool kMemoryCounts = true;
+#endif
+
 /// What a Runtime logged.
 class LogLines {
  public:
@@ -282,6 +294,13 @@ struct RawFrame {
     return out;
   }
 };
+
+/// The frame in another version; flag 1 is the CRC.
+inline RawFrame v2(RawFrame frame, int version, unsigned flags) {
+  frame.version = version;
+  frame.flags = flags;
+  return frame;
+}
 
 using Arguments = std::function<void(settee::hessian::Writer&)>;
 
