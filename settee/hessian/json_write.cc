@@ -1,7 +1,7 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writing. Reading is in json.cc.
+// Writing. Reading is in json_read.cc.
 
 #include <fmt/format.h>
 #include <simdjson.h>
