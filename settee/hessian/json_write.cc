@@ -1,7 +1,7 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Described types to JSON, and write(), to_json() and write_arguments(). Reading is in json_read.cc.
+// Described types to JSON: write(), to_json() and write_arguments(). Reading is in json_read.cc.
 
 #include <fmt/format.h>
 #include <simdjson.h>

@@ -1,10 +1,10 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Decoding into described types and generic values. One class in four files: decode.cc has the usual
-// forms of values, decode_other.cc whatever else a type can be read from, decode_variant.cc the choice
-// of a variant's alternative, decode_value.cc generic values. What is declared inline here is defined
-// in the one file that uses it, together with all that a message usually needs.
+// Decoding into described types and generic values. One class in four files: decode.cc has the
+// usual forms of values, decode_other.cc whatever else a type can be read from, decode_variant.cc
+// the choice of a variant's alternative, decode_value.cc generic values. What is declared inline
+// here is defined in the one file that uses it.
 
 #pragma once
 

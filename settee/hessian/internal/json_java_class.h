@@ -42,8 +42,9 @@ struct JavaName {
 /// Of any name: what is in no table is a class of one's own, or one of Java's maps.
 JavaName java_type(std::string_view name) noexcept;
 
-//// An array class in any of the ways to write one: "[I" and "[Lcom.acme.Order;" as Java's reflection,
-/// "[int" and "[com.acme.Order" as Hessian, "int[]" and "com.acme.Order[]" as Java's source.
+//// An array class in any of the ways to write one: "[I" and "[Lcom.acme.Order;" as Java's
+/// reflection, "[int" and "[com.acme.Order" as Hessian, "int[]" and "com.acme.Order[]" as Java's
+/// source.
 struct ArrayType {
   std::size_t dimensions = 0;
   std::string_view element;

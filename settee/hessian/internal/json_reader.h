@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reading from a parsed JSON text. One class in three files: json_read.cc has described types,
-// json_read_variant.cc the choice of a variant's alternative, json_read_value.cc generic values. What is
-// declared inline here and not defined is so in the one file that uses it.
+// json_read_variant.cc the choice of a variant's alternative, json_read_value.cc generic values.
+// What is declared inline and not defined here is so in the one file that uses it.
 
 #pragma once
 
