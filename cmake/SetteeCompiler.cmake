@@ -73,7 +73,8 @@ if(SETTEE_BUILD_FUZZERS)
   if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
     message(FATAL_ERROR "SETTEE_BUILD_FUZZERS needs clang (libFuzzer is part of it): use preset fuzz")
   endif()
-  list(APPEND settee_common_options -fsanitize=fuzzer-no-link)
+  # clang 14 cannot emit a coroutine whose edges are counted and whose type is kept in front of it.
+  list(APPEND settee_common_options -fsanitize=fuzzer-no-link -fno-sanitize=function)
   list(APPEND settee_common_link_options -fsanitize=fuzzer-no-link)
 endif()
 
