@@ -40,6 +40,15 @@ class QuickProbe final : public wire::MyProbe {
   }
 };
 
+// Lets a turn go by, so that what has come must be kept for the method.
+class Pause final : public rpc::Filter {
+ public:
+  Task<void> apply(rpc::Call&, rpc::Next next) override {
+    co_await wire::NextTurn();
+    co_await next();
+  }
+};
+
 class World {
  public:
   World() {
@@ -50,26 +59,17 @@ class World {
     options.foreign_loop = true;
     options.log = [](LogLevel, std::string_view, std::string_view) {};
     runtime_ = std::make_unique<Runtime>(std::move(options));
-    rpc::ServerOptions server_options;
-    server_options.host = "unix:" + socket();
-    server_options.max_frame = 1024 * 1024;
-    server_options.max_in_flight = 8;
-    server_options.max_unsent = 64 * 1024;
-    server_options.hessian_depth = 64;
-    server_options.hessian_nodes = 100'000;
-    server_options.idle_close = std::chrono::milliseconds(0);
-    server_options.drain = std::chrono::milliseconds(0);
-    server_ = std::make_unique<rpc::Server>(*runtime_, server_options);
-    server_->provide<wire::Probe>(std::make_shared<QuickProbe>());
-    server_->start();
+    plain_ = make_server(false);
+    filtered_ = make_server(true);
   }
   ~World() {
-    server_.reset();
+    plain_.reset();
+    filtered_.reset();
     runtime_.reset();
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
   }
-  std::string socket() const { return path_ + "/socket"; }
+  std::string socket(bool filtered) const { return path_ + (filtered ? "/filtered" : "/plain"); }
   void turn(Duration wait = Duration::zero()) const { runtime_->foreign_loop().turn(wait); }
   /// Nothing is there any more of the peers there were.
   bool quiet() const {
@@ -78,18 +78,35 @@ class World {
   }
 
  private:
+  std::unique_ptr<rpc::Server> make_server(bool filtered) const {
+    rpc::ServerOptions options;
+    options.host = "unix:" + socket(filtered);
+    options.max_frame = 1024 * 1024;
+    options.max_in_flight = 8;
+    options.max_unsent = 64 * 1024;
+    options.hessian_depth = 64;
+    options.hessian_nodes = 100'000;
+    options.idle_close = std::chrono::milliseconds(0);
+    options.drain = std::chrono::milliseconds(0);
+    auto server = std::make_unique<rpc::Server>(*runtime_, options);
+    server->provide<wire::Probe>(std::make_shared<QuickProbe>());
+    if (filtered) server->add_filter(std::make_shared<Pause>());
+    server->start();
+    return server;
+  }
   std::int64_t stat(std::string_view name, StatTags tags = {}) const {
     const std::optional<StatValue> found = runtime_->stats().find(name, std::move(tags));
     return found ? found->value : 0;
   }
   std::string path_;
   std::unique_ptr<Runtime> runtime_;
-  std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<rpc::Server> plain_;
+  std::unique_ptr<rpc::Server> filtered_;
 };
 
 class Peer {
  public:
-  explicit Peer(const World& world) : wire_(wire::Wire::to_path(world.socket())) {
+  Peer(const World& world, bool filtered) : wire_(wire::Wire::to_path(world.socket(filtered))) {
     require(wire_.open());
   }
   wire::Wire& wire() { return wire_; }
@@ -187,7 +204,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     bytes += frame.bytes();
   }
 
-  Peer peer(world);
+  Peer peer(world, mode / 64 % 2 == 1);
   world.turn();
   static constexpr std::size_t kPieces[] = {SIZE_MAX, 4096, 100, 7, 1, 23, 61, 1000};
   std::size_t piece = kPieces[sending % 8];
