@@ -136,6 +136,7 @@ struct MethodOptions {
     struct Override;                                                                         \
     template <class Base, class S, class R, class... A>                                      \
     struct Override<Base, R (S::*)(A...)> : Base {                                           \
+      using Base::method; /* other overloads of the name stay in view */                     \
       R method(A... arguments) override {                                                    \
         return settee::detail::call<R>(settee::detail::method_of<Service, Method>(),         \
                                        this->settee_invoker_, std::move(arguments)...);      \
@@ -145,14 +146,11 @@ struct MethodOptions {
 
 #define SETTEE_DETAIL_METHOD_TYPE(Service, Method, item) , Method
 
-// An override hides the class's other overloads from view, but only of the proxy's own type.
 #define SETTEE_SERVICE(Service, java_interface, ...)                                            \
-  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Woverloaded-virtual\"")     \
   template <>                                                                                   \
   struct settee::Describe<Service> : settee::detail::DescribedService {                         \
     static constexpr std::string_view kName = java_interface;                                   \
     SETTEE_DETAIL_FOR_EACH_NAMED(SETTEE_DETAIL_METHOD, Service, __VA_ARGS__)                    \
     using Methods = settee::detail::MethodList<Service SETTEE_DETAIL_FOR_EACH_NAMED(            \
         SETTEE_DETAIL_METHOD_TYPE, Service, __VA_ARGS__)>;                                      \
-  };                                                                                            \
-  _Pragma("GCC diagnostic pop")
+  };
