@@ -159,8 +159,8 @@ class SETTEE_API Loop {
   // For the watchdog, which looks on from another thread.
 
   /// Says what this thread does now: a text that outlives the loop (see Runtime::intern()), or null.
-  void working_on(const char* what) noexcept { working_on_.store(what, std::memory_order_relaxed); }
-  const char* working_on() const noexcept { return working_on_.load(std::memory_order_relaxed); }
+  void working_on(const char* what) noexcept { working_on_.store(what, std::memory_order_release); }
+  const char* working_on() const noexcept { return working_on_.load(std::memory_order_acquire); }
   /// Between turns, and while a turn waits for something to happen.
   bool waiting() const noexcept;
 
