@@ -16,6 +16,23 @@ find_package(simdjson REQUIRED)
 find_package(Protobuf QUIET)
 set(SETTEE_HAVE_PROTOBUF ${Protobuf_FOUND})
 
+# ZooKeeper's C client, for rpc's registry. Debian ships neither a CMake package nor a pkg-config file.
+find_path(SETTEE_ZOOKEEPER_INCLUDE_DIR zookeeper/zookeeper.h)
+find_library(SETTEE_ZOOKEEPER_LIBRARY zookeeper_mt)
+mark_as_advanced(SETTEE_ZOOKEEPER_INCLUDE_DIR SETTEE_ZOOKEEPER_LIBRARY)
+if(SETTEE_ZOOKEEPER_INCLUDE_DIR AND SETTEE_ZOOKEEPER_LIBRARY)
+  set(SETTEE_HAVE_ZOOKEEPER TRUE)
+  # Named as the library is: a static consumer, who does not have this target, links -lzookeeper_mt.
+  add_library(zookeeper_mt UNKNOWN IMPORTED)
+  set_target_properties(zookeeper_mt PROPERTIES
+    IMPORTED_LOCATION "${SETTEE_ZOOKEEPER_LIBRARY}"
+    INTERFACE_INCLUDE_DIRECTORIES "${SETTEE_ZOOKEEPER_INCLUDE_DIR}")
+else()
+  set(SETTEE_HAVE_ZOOKEEPER FALSE)
+  message(STATUS "ZooKeeper's C client is not there (Debian: libzookeeper-mt-dev): built without the "
+    "registry zookeeper://")
+endif()
+
 if(SETTEE_BUILD_APPS OR SETTEE_BUILD_EXAMPLES OR SETTEE_BUILD_BENCH OR SETTEE_BUILD_TESTS)
   find_package(CLI11 QUIET)
   if(NOT TARGET CLI11::CLI11)
@@ -36,7 +53,7 @@ if(SETTEE_BUILD_BENCH)
   find_package(benchmark QUIET)
 endif()
 
-# target name | find_package arguments | pkg-config module
+# target name | find_package arguments | pkg-config module. With neither the name is linked as it is.
 set(settee_third_party
   "Threads::Threads|Threads|"
   "OpenSSL::SSL|OpenSSL|libssl"
@@ -46,6 +63,7 @@ set(settee_third_party
   "spdlog::spdlog|spdlog|spdlog"
   "yaml-cpp|yaml-cpp|yaml-cpp"
   "simdjson::simdjson|simdjson|simdjson"
+  "zookeeper_mt||"
   "protobuf::libprotobuf|Protobuf|protobuf")
 
 # settee_third_party_entry(<target> <out package> <out pkg-config module>)

@@ -130,10 +130,13 @@ for client in java node; do
   done
 done
 
-status=0
-"$here/java/run.sh" "$out/java" Golden "$work/java-3x.txt" >/dev/null && cmp "$work/java-3x.txt" \
-  "$here/golden/java-3x.txt" || status=$?
-verdict "golden/java-3x.txt" "$status"
+for golden in Golden:java-3x.txt Balancers:java-balancers.txt; do
+  status=0
+  file=${golden#*:}
+  "$here/java/run.sh" "$out/java" "${golden%%:*}" "$work/$file" >/dev/null && cmp "$work/$file" "$here/golden/$file" ||
+    status=$?
+  verdict "golden/$file" "$status"
+done
 for dialect in 3 4; do
   status=0
   node "$out/node/golden.js" "$dialect.0" "$work/node-${dialect}x.txt" >/dev/null && cmp \

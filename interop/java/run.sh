@@ -4,7 +4,7 @@
 #
 # Usage: run.sh OUTDIR PROGRAM [ARGUMENT]...
 # Replaces itself with the JVM that runs a program built by build.sh: PeerServer, PeerClient, BenchServer (PeerServer
-# with the full compiler and more memory), Golden or HessianBench.
+# with the full compiler and more memory), Golden, Balancers or HessianBench.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then

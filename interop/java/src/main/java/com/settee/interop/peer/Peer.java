@@ -6,6 +6,7 @@ package com.settee.interop.peer;
 import com.alipay.sofa.rpc.api.GenericService;
 import com.alipay.sofa.rpc.config.ApplicationConfig;
 import com.alipay.sofa.rpc.config.ConsumerConfig;
+import com.alipay.sofa.rpc.config.RegistryConfig;
 import com.alipay.sofa.rpc.context.RpcInvokeContext;
 import com.settee.bench.Echo;
 import com.settee.interop.TypeService;
@@ -37,6 +38,7 @@ final class Peer {
       Map.entry("json", "sofa-rpc-node has no json codec and closes the connection"));
 
   private final String url;
+  private final RegistryConfig registry;
   private TypeService types;
   private ConsumerConfig<TypeService> typesConfig;
   private Echo echo;
@@ -45,6 +47,18 @@ final class Peer {
 
   Peer(String host, int port) {
     url = "bolt://" + host + ":" + port;
+    registry = null;
+  }
+
+  /** Whoever the registry lists. */
+  Peer(RegistryConfig registry) {
+    url = null;
+    this.registry = registry;
+  }
+
+  /** The registry at {@code host:port}. */
+  static RegistryConfig zookeeper(String address) {
+    return new RegistryConfig().setProtocol("zookeeper").setAddress(address).setSubscribe(true).setRegister(true);
   }
 
   TypeService types() {
@@ -69,9 +83,10 @@ final class Peer {
 
   GenericService generic() {
     if (generic == null) {
-      generic = new ConsumerConfig<GenericService>().setInterfaceId(TypeService.class.getName()).setGeneric(true)
-          .setApplication(application()).setProtocol("bolt").setDirectUrl(url).setTimeout(TIMEOUT_MS)
-          .setRegister(false).setRepeatedReferLimit(-1).refer();
+      ConsumerConfig<GenericService> config = new ConsumerConfig<GenericService>()
+          .setInterfaceId(TypeService.class.getName()).setGeneric(true)
+          .setApplication(application()).setProtocol("bolt").setTimeout(TIMEOUT_MS).setRepeatedReferLimit(-1);
+      generic = address(config).refer();
     }
     return generic;
   }
@@ -83,9 +98,17 @@ final class Peer {
 
   <T> ConsumerConfig<T> config(Class<T> contract) {
     ConsumerConfig<T> config = new ConsumerConfig<T>().setInterfaceId(contract.getName())
-        .setProtocol("bolt").setDirectUrl(url).setTimeout(TIMEOUT_MS).setConnectionNum(1).setReconnectPeriod(2000)
+        .setProtocol("bolt").setTimeout(TIMEOUT_MS).setConnectionNum(1).setReconnectPeriod(2000)
         .setRepeatedReferLimit(-1);
     config.setApplication(application());
+    return address(config);
+  }
+
+  private <T> ConsumerConfig<T> address(ConsumerConfig<T> config) {
+    if (registry != null) {
+      return config.setRegistry(registry);
+    }
+    config.setDirectUrl(url);
     config.setRegister(false);
     return config;
   }

@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * A real SOFARPC client that calls one peer by its address and checks every answer.
+ * A real SOFARPC client that calls one peer, by its address or found in ZooKeeper, and checks every answer.
  *
  * <p>Prints {@code ok CASE}, {@code FAIL CASE: reason} or {@code skip CASE: reason} for each case and closes with
  * {@code DONE ok=N failed=N}; its status is 0 only when nothing failed.
@@ -32,7 +32,8 @@ public final class PeerClient {
 
   public static void main(String[] args) {
     Options options = new Options(args,
-        Set.of("--port", "--host", "--cases", "--skip", "--idle-seconds", "--heartbeat-ms", "--reconnect-seconds"),
+        Set.of("--port", "--host", "--cases", "--skip", "--idle-seconds", "--heartbeat-ms", "--reconnect-seconds",
+            "--registry"),
         Set.of("--list"));
     if (options.has("--idle-seconds")) {
       // Bolt reads these once, when the first connection is made.
@@ -45,10 +46,11 @@ public final class PeerClient {
     int extra = options.number("--idle-seconds", 0) + options.number("--reconnect-seconds", 0);
     Output.watchdog(WATCHDOG_SECONDS + extra, () -> "FAIL " + current + ": the watchdog ended the program\nDONE ok="
         + ok + " failed=" + (failed + 1));
-    if (!options.has("--list") && !options.has("--port")) {
-      Options.usage("--port is required");
+    if (!options.has("--list") && !options.has("--port") && !options.has("--registry")) {
+      Options.usage("--port or --registry is required");
     }
-    Peer peer = new Peer(options.text("--host", "127.0.0.1"), options.number("--port", 0));
+    Peer peer = options.has("--registry") ? new Peer(Peer.zookeeper(options.text("--registry", "")))
+        : new Peer(options.text("--host", "127.0.0.1"), options.number("--port", 0));
     Map<String, Case> cases = new LinkedHashMap<>();
     if (options.has("--idle-seconds")) {
       int seconds = options.number("--idle-seconds", 0);

@@ -5,6 +5,7 @@ package com.settee.interop.peer;
 
 import com.alipay.sofa.rpc.config.ApplicationConfig;
 import com.alipay.sofa.rpc.config.ProviderConfig;
+import com.alipay.sofa.rpc.config.RegistryConfig;
 import com.alipay.sofa.rpc.config.ServerConfig;
 import com.alipay.sofa.rpc.core.exception.SofaRpcRuntimeException;
 import com.alipay.sofa.rpc.server.bolt.BoltServer;
@@ -22,7 +23,8 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * A real SOFARPC Bolt server without a registry, bound to 127.0.0.1, offering the contract and the benchmarks' Echo.
+ * A real SOFARPC Bolt server, bound to 127.0.0.1, offering the contract and the benchmarks' Echo; without a registry,
+ * or published in ZooKeeper.
  *
  * <p>Prints {@code READY port=N}; ends with status 0 when standard input reaches its end, on SIGTERM and on SIGINT.
  */
@@ -33,13 +35,14 @@ public final class PeerServer {
   private final List<ProviderConfig<?>> providers = new ArrayList<>();
   private final AtomicBoolean stopping = new AtomicBoolean();
   private ServerConfig server;
+  private RegistryConfig registry;
 
   private PeerServer() {
   }
 
   public static void main(String[] args) throws Exception {
     Options options = new Options(args,
-        Set.of("--port", "--threads", "--queue", "--idle-close-ms", "--max-seconds"), Set.of("--busy"));
+        Set.of("--port", "--threads", "--queue", "--idle-close-ms", "--max-seconds", "--registry"), Set.of("--busy"));
     if (options.has("--idle-close-ms")) {
       // Bolt reads it once, when the first server starts.
       System.setProperty("bolt.tcp.server.idle.interval", options.text("--idle-close-ms", ""));
@@ -95,6 +98,11 @@ public final class PeerServer {
     if (options.has("--queue")) {
       server.setQueues(options.number("--queue", 0));
     }
+    if (options.has("--registry")) {
+      registry = Peer.zookeeper(options.text("--registry", ""));
+      // Otherwise SOFARPC publishes another address of this machine in place of a loopback one.
+      server.setVirtualHost(HOST);
+    }
     if (options.has("--busy")) {
       server.setCoreThreads(1).setMaxThreads(1).setQueues(0);
     }
@@ -111,7 +119,10 @@ public final class PeerServer {
         .setInterfaceId(contract.getName())
         .setRef(implementation)
         .setServer(server)
-        .setRegister(false);
+        .setRegister(registry != null);
+    if (registry != null) {
+      provider.setRegistry(registry);
+    }
     provider.export();
     providers.add(provider);
   }
