@@ -227,13 +227,15 @@ LIMITS = "docs/limits.md"
 
 # header, struct, how the table calls it, members that are no limits
 LIMIT_STRUCTS = (
-    ("settee/rpc/server.h", "ServerOptions", "rpc::ServerOptions", {"host", "port", "app_name"}),
+    ("settee/rpc/server.h", "ServerOptions", "rpc::ServerOptions",
+     {"host", "port", "app_name", "registries", "public_host", "public_port"}),
     (
         "settee/rpc/client.h",
         "ClientOptions",
         "rpc::ClientOptions",
-        {"app_name", "serialization", "dialect"},
+        {"app_name", "serialization", "dialect", "balancer", "failover", "fault_tolerance"},
     ),
+    ("settee/rpc/registry.h", "RegistryOptions", "rpc::RegistryOptions", set()),
     ("settee/rpc/bolt/frame.h", "FrameLimits", "rpc::bolt::FrameLimits", set()),
     (
         "settee/net/connection.h",

@@ -1,0 +1,92 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Registry: where providers make themselves known and consumers find them.
+//
+//   std::shared_ptr<Registry> registry = open_registry(runtime, "zookeeper://127.0.0.1:2181");
+//   registry->publish(key, provider).get();
+//   Registry::Watch watch = registry->watch(key, consumer, [](const Providers& all) { ... });
+//
+// A registry that cannot be reached is tried again and again, and what was published or watched is
+// made good when it is back: publish() waits for it until its Context's deadline, watch() at once
+// gives what is remembered, if anything is.
+//
+// Threads: all members from any thread; publish() and withdraw() on any loop or awaited by get().
+// Ownership: make registries after the Runtime, so that they end before it.
+
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "settee/base/runtime.h"
+#include "settee/rpc/provider.h"
+
+namespace settee::inline v0::rpc {
+
+/// What a consumer says of itself in a registry that lists consumers.
+struct ConsumerInfo {
+  std::string app_name;
+  std::chrono::milliseconds timeout{3'000};
+  bool generic = false;
+};
+
+struct RegistryOptions {
+  /// ZooKeeper: so long after the last sign of a process its providers vanish. The server has
+  /// limits of its own (by default 2 and 20 of its ticks).
+  std::chrono::milliseconds session_timeout{20'000};
+  std::chrono::milliseconds scan_period{2'000};  ///< Local file: how often it is looked at.
+};
+
+class SETTEE_API Registry {
+ public:
+  using Listener = std::function<void(const Providers& all)>;
+
+  virtual ~Registry();
+
+  /// "zookeeper://127.0.0.1:2181", "file:///run/services"
+  virtual const std::string& address() const noexcept = 0;
+
+  /// Makes `provider` known as one of `key`, until withdraw() or the registry object ends. Once
+  /// more with the same protocol, address and path replaces what was there. What readers look for
+  /// and `provider` does not say is added: interface, uniqueId, version, protocol, weight,
+  /// language, pid, startTime, rpcVer. With attribute dynamic=false it is registered as offline,
+  /// for an operator to switch on.
+  ///
+  /// An Error of code kTimeout or kCancelled says what was in the way; the registry goes on trying
+  /// until withdraw(). Any other Error is final: kInvalidArgument for an address that nobody can
+  /// connect to, kIo, kPeerError for what the registry refuses, kStopped.
+  virtual Task<void> publish(ServiceKey key, Provider provider) = 0;
+  /// Takes away what publish() of this object has made known, and nothing else.
+  virtual Task<void> withdraw(ServiceKey key, Provider provider) = 0;
+
+  /// Ends when it is destroyed, which waits for a call of its listener that runs: then none runs,
+  /// and none will. A listener may destroy its own.
+  using Watch = std::shared_ptr<void>;
+  /// Calls `listener` with all providers of `key` that the registry lists, now and after each
+  /// change; one call at a time, on a thread of the registry: it must not block. While the registry
+  /// cannot be reached nothing is called: what was told last holds. Nothing is filtered but what
+  /// cannot be read (logged), what is registered as offline, and all but the latest of several
+  /// entries for the same provider (Provider::same_as): the others are what a killed process has
+  /// left behind.
+  virtual Watch watch(ServiceKey key, ConsumerInfo consumer, Listener listener) = 0;
+
+  /// Withdraws all that was published here and closes, as the destructor does: it waits a few
+  /// seconds at most for a registry that does not answer. Not on a loop's thread (Error kMisuse).
+  virtual void stop() = 0;
+
+ protected:
+  Registry() = default;
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+};
+
+/// `url`: zookeeper://host:port[,host:port...][/root] or file:///path. Throws an Error
+/// (kInvalidArgument) that says what is wrong with it. Does not wait for a connection.
+SETTEE_API std::shared_ptr<Registry> open_registry(Runtime& runtime, std::string_view url,
+                                                   RegistryOptions options = {});
+
+}  // namespace settee::inline v0::rpc

@@ -1,0 +1,67 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How SOFARPC's registries write what they list: names of nodes and lines, urls of providers and
+// consumers. The formats are those of Java SOFARPC's ZookeeperRegistry and LocalRegistry.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "settee/rpc/registry.h"
+
+namespace settee::inline v0::rpc::registry {
+
+/// As java.net.URLEncoder does with UTF-8: a space is '+', letters, digits and ".-*_" stay.
+SETTEE_API std::string url_encode(std::string_view text);
+/// The reverse. Takes what encodeURIComponent writes as well. An Error (kDecode) for a '%' without
+/// two hexadecimal digits.
+SETTEE_API Result<std::string> url_decode(std::string_view text);
+
+/// How the local file calls a service: "interface:version[:unique_id]@DEFAULT" for bolt, with the
+/// protocol's name in place of DEFAULT for others.
+SETTEE_API std::string data_id(const ServiceKey& key);
+
+/// `provider` with the attributes that readers of a registry look for and only we know: what `key`
+/// says, weight, language, pid, startTime, rpcVer. What it says of itself stays. An Error
+/// (kInvalidArgument) if nobody could connect to its address, or it contradicts `key`.
+SETTEE_API Result<Provider> announced(const ServiceKey& key, Provider provider);
+/// The url under which a registry lists an announced provider, "version" first as in Java.
+SETTEE_API std::string listed_url(const Provider& provider);
+/// The same for a consumer; `host` is the address of this machine, `id` tells the process's own
+/// apart.
+SETTEE_API std::string consumer_url(const ServiceKey& key, const ConsumerInfo& consumer,
+                                    std::string_view host, std::string_view id);
+/// An address of this machine that others may reach; 127.0.0.1 if it has none.
+SETTEE_API std::string own_address();
+
+/// Whether a provider, listed under the interface of `key`, offers the service: protocol, uniqueId
+/// and version agree. Attributes that are missing are not compared (a missing uniqueId is an empty
+/// one).
+SETTEE_API bool offers(const Provider& provider, const ServiceKey& key);
+/// Whether both stand at the same address. Two processes cannot, so one of them is the past.
+SETTEE_API bool same_address(const Provider& a, const Provider& b);
+
+/// A provider and when it was registered, in any rising number.
+struct Entry {
+  Provider provider;
+  std::int64_t registered = 0;
+};
+/// The providers in their order; of several entries for the same (Provider::same_as) the latest:
+/// the others are what a killed process has left behind.
+SETTEE_API Providers latest(const std::vector<Entry>& entries);
+
+/// "zookeeper://host:port,host:port/root", taken apart.
+struct ZookeeperAddress {
+  std::vector<net::Endpoint> servers;
+  std::string root;  ///< With slashes at both ends, at least "/".
+
+  /// An Error (kInvalidArgument) says what is wrong with it.
+  SETTEE_API static Result<ZookeeperAddress> parse(std::string_view url);
+  /// "host:port,host:port", as ZooKeeper's client takes it.
+  SETTEE_API std::string hosts() const;
+};
+
+}  // namespace settee::inline v0::rpc::registry

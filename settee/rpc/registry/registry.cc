@@ -1,0 +1,41 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/rpc/registry.h"
+
+#include <fmt/format.h>
+
+#include "settee/rpc/registry/internal/keeper.h"
+
+namespace settee::inline v0::rpc {
+
+Registry::~Registry() = default;
+
+std::shared_ptr<Registry> open_registry(Runtime& runtime, std::string_view url,
+                                        RegistryOptions options) {
+  const auto wrong = [url](std::string_view why) {
+    return Error(Code::kInvalidArgument, fmt::format("registry '{}': {}", url, why));
+  };
+  if (options.session_timeout.count() <= 0) {
+    throw wrong("RegistryOptions::session_timeout is not above 0: no session would last");
+  }
+  if (options.scan_period.count() <= 0) {
+    throw wrong("RegistryOptions::scan_period is not above 0: it would do nothing but look");
+  }
+  const std::string_view scheme = url.substr(0, url.find("://"));
+  if (scheme == "file") {
+    return registry::make_registry(registry::make_file_keeper(runtime, url, options), runtime);
+  }
+  if (scheme == "zookeeper") {
+#ifdef SETTEE_HAVE_ZOOKEEPER
+    return registry::make_registry(registry::make_zookeeper_keeper(runtime, url, options), runtime);
+#else
+    throw wrong(
+        "this Settee was built without ZooKeeper's C client; install it (Debian: "
+        "libzookeeper-mt-dev) and configure and build again");
+#endif
+  }
+  throw wrong("unknown kind; expected zookeeper://host:port[,host:port...][/root] or file:///path");
+}
+
+}  // namespace settee::inline v0::rpc

@@ -1,0 +1,831 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// ZooKeeper, in the layout of Java SOFARPC's ZookeeperRegistry:
+//
+//   <root>sofa-rpc/<interface>/providers/<URL-encoded url>    ephemeral, data 1: online, 0: offline
+//   <root>sofa-rpc/<interface>/consumers/<URL-encoded url>    ephemeral
+//
+// The keeper's thread wants certain nodes and lists to be there, and step() makes the server's
+// state fit: what failed, or went with a session, is wanted again. Calls of ZooKeeper's client are
+// sent without waiting, answers are waited for where the next call needs them. The client's own
+// threads only put down what they bring, under the keeper's lock.
+
+#include <fmt/format.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <zookeeper/zookeeper.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <list>
+#include <map>
+#include <set>
+
+#include "settee/rpc/registry/internal/keeper.h"
+#include "settee/rpc/registry/internal/names.h"
+
+namespace settee::inline v0::rpc::registry {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// Pauses before what the server refused is asked for again.
+constexpr milliseconds kFirstPause{100};
+constexpr milliseconds kLongestPause{10'000};
+// After somebody else has deleted our node.
+constexpr milliseconds kDeletedPause{1'000};
+// How soon a missing connection is worth a look at why, and how often after that.
+constexpr milliseconds kFirstProbe{200};
+constexpr milliseconds kProbePause{2'000};
+constexpr milliseconds kProbeTime{300};
+// How long stop() waits for the answers to its deletions.
+constexpr milliseconds kLastTry{2'000};
+
+constexpr std::string_view kOnline("\1", 1);
+constexpr std::string_view kOffline("\0", 1);
+
+std::string text_of(int rc) {
+  switch (rc) {
+    case ZNOAUTH: return "not permitted (the node's ACL)";
+    case ZNOCHILDRENFOREPHEMERALS: return "a parent node is ephemeral and cannot have children";
+    default: return fmt::format("{} ({})", zerror(rc), rc);
+  }
+}
+
+/// Trying again changes nothing.
+bool is_final(int rc) {
+  return rc == ZNOAUTH || rc == ZINVALIDACL || rc == ZBADARGUMENTS || rc == ZMARSHALLINGERROR ||
+         rc == ZNOCHILDRENFOREPHEMERALS || rc == ZUNIMPLEMENTED || rc == ZNOTREADONLY;
+}
+/// What the session's next events will tell more about.
+bool is_connection(int rc) {
+  return rc == ZCONNECTIONLOSS || rc == ZOPERATIONTIMEOUT || rc == ZINVALIDSTATE ||
+         rc == ZSESSIONEXPIRED || rc == ZCLOSING || rc == ZSESSIONMOVED;
+}
+
+std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
+/// Why a server cannot be connected to; what the client knows of it stays in its own log.
+std::string probe(const net::Endpoint& server) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int failed =
+      getaddrinfo(server.host.c_str(), std::to_string(server.port).c_str(), &hints, &found);
+  if (failed != 0) return fmt::format("cannot be resolved: {}", gai_strerror(failed));
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
+  std::string why = "has no address";
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    const int fd = ::socket(one->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return std::strerror(errno);
+    int error = ::connect(fd, one->ai_addr, one->ai_addrlen) == 0 ? 0 : errno;
+    if (error == EINPROGRESS) {
+      pollfd waiting{fd, POLLOUT, 0};
+      const int ready = ::poll(&waiting, 1, static_cast<int>(kProbeTime.count()));
+      socklen_t size = sizeof error;
+      if (ready <= 0) {
+        error = ETIMEDOUT;
+      } else if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+        error = errno;
+      }
+    }
+    ::close(fd);
+    if (error == 0) {
+      return "accepts connections but gives no session (is it ZooKeeper, and has it a quorum?)";
+    }
+    why = error == ETIMEDOUT ? "does not answer" : std::strerror(error);
+  }
+  return why;
+}
+
+/// The client writes to standard error unless told otherwise, and cannot say which handle speaks.
+void discard(const char*) {}
+
+/// The answer to one call.
+struct Answer {
+  class Session* session = nullptr;
+  bool there = false;
+  int rc = ZOK;
+  std::int64_t owner = 0;    // session of an ephemeral node
+  std::int64_t created = 0;  // transaction that made the node
+  std::vector<std::string> names;
+  std::string data;
+  // What the client writes to before it answers.
+  std::array<zoo_op_t, 2> operations{};
+  std::array<zoo_op_result_t, 2> results{};
+  std::array<char, 1> made{};
+};
+
+/// One handle of the client. Its owner is the keeper's thread; the client's threads call the static
+/// members, none of which runs any more when zookeeper_close() has returned.
+class Session {
+ public:
+  Session(std::function<std::unique_lock<std::mutex>()> lock, std::function<void()> wake_locked)
+      : lock_(std::move(lock)), wake_locked_(std::move(wake_locked)) {}
+  ~Session() {
+    if (handle_ != nullptr) zookeeper_close(handle_);
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// False: errno says why.
+  bool open(const std::string& hosts, milliseconds timeout) {
+    handle_ = zookeeper_init2(hosts.c_str(), &on_event, static_cast<int>(timeout.count()), nullptr,
+                              this, ZOO_NO_LOG_CLIENTENV, &discard);
+    return handle_ != nullptr;
+  }
+
+  zhandle_t* handle() const noexcept { return handle_; }
+  std::int64_t id() const noexcept { return zoo_client_id(handle_)->client_id; }
+
+  struct News {
+    int state = 0;
+    std::set<std::string> changed;
+  };
+  News news() {
+    const auto held = lock_();
+    return {state_, std::exchange(changed_, {})};
+  }
+
+  // All send a call; the answer comes into what they return, which lives until it is forgotten.
+
+  Answer& create(const std::string& path, std::string_view data, int mode) {
+    return call([&](Answer& a) {
+      return zoo_acreate(handle_, path.c_str(), data.data(), static_cast<int>(data.size()),
+                         &ZOO_OPEN_ACL_UNSAFE, mode, &on_string, &a);
+    });
+  }
+  Answer& remove(const std::string& path) {
+    return call([&](Answer& a) { return zoo_adelete(handle_, path.c_str(), -1, &on_void, &a); });
+  }
+  /// Deletes the node and makes it again, as one change.
+  Answer& renew(const std::string& path, std::string_view data) {
+    return call([&](Answer& a) {
+      zoo_delete_op_init(&a.operations[0], path.c_str(), -1);
+      zoo_create_op_init(&a.operations[1], path.c_str(), data.data(), static_cast<int>(data.size()),
+                         &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL, a.made.data(),
+                         static_cast<int>(a.made.size()));
+      return zoo_amulti(handle_, 2, a.operations.data(), a.results.data(), &on_void, &a);
+    });
+  }
+  Answer& look(const std::string& path, bool watched) {
+    return call([&](Answer& a) {
+      return zoo_awexists(handle_, path.c_str(), watched ? &on_event : nullptr, this, &on_stat, &a);
+    });
+  }
+  Answer& list(const std::string& path) {
+    return call([&](Answer& a) {
+      return zoo_awget_children(handle_, path.c_str(), &on_event, this, &on_names, &a);
+    });
+  }
+  Answer& get(const std::string& path) {
+    return call(
+        [&](Answer& a) { return zoo_awget(handle_, path.c_str(), &on_event, this, &on_data, &a); });
+  }
+  void forget(Answer& answer) {
+    answers_.remove_if([&](const Answer& one) { return &one == &answer; });
+  }
+
+ private:
+  template <class F>
+  Answer& call(F send) {
+    Answer& answer = answers_.emplace_front();
+    answer.session = this;
+    if (const int rc = send(answer); rc != ZOK) {
+      answer.rc = rc;  // nothing was sent, nothing will come
+      answer.there = true;
+    }
+    return answer;
+  }
+
+  template <class F>
+  static void put_down(const void* data, int rc, F more) {
+    Answer& answer = *static_cast<Answer*>(const_cast<void*>(data));
+    Session& session = *answer.session;
+    const auto held = session.lock_();
+    if (rc == ZOK) more(answer);
+    answer.rc = rc;
+    answer.there = true;
+    session.wake_locked_();
+  }
+  static void on_void(int rc, const void* data) {
+    put_down(data, rc, [](Answer&) {});
+  }
+  static void on_string(int rc, const char*, const void* data) {
+    put_down(data, rc, [](Answer&) {});
+  }
+  static void take(Answer& answer, const Stat* stat) {
+    answer.owner = stat->ephemeralOwner;
+    answer.created = stat->czxid;
+  }
+  static void on_stat(int rc, const Stat* stat, const void* data) {
+    put_down(data, rc, [&](Answer& answer) { take(answer, stat); });
+  }
+  static void on_names(int rc, const String_vector* names, const void* data) {
+    put_down(data, rc,
+             [&](Answer& answer) { answer.names.assign(names->data, names->data + names->count); });
+  }
+  static void on_data(int rc, const char* value, int size, const Stat* stat, const void* data) {
+    put_down(data, rc, [&](Answer& answer) {
+      if (size > 0) answer.data.assign(value, static_cast<std::size_t>(size));
+      take(answer, stat);
+    });
+  }
+  static void on_event(zhandle_t*, int type, int state, const char* path, void* self) {
+    Session& session = *static_cast<Session*>(self);
+    const auto held = session.lock_();
+    if (type == ZOO_SESSION_EVENT) {
+      session.state_ = state;
+    } else if (path != nullptr) {
+      session.changed_.insert(path);
+    }
+    session.wake_locked_();
+  }
+
+  const std::function<std::unique_lock<std::mutex>()> lock_;
+  const std::function<void()> wake_locked_;
+  zhandle_t* handle_ = nullptr;
+  std::list<Answer> answers_;
+  // Under the keeper's lock.
+  int state_ = 0;
+  std::set<std::string> changed_;
+};
+
+class ZookeeperKeeper final : public Keeper {
+ public:
+  ZookeeperKeeper(Runtime& runtime, std::string url, ZookeeperAddress servers,
+                  milliseconds session_timeout)
+      : Keeper(runtime, std::move(url)),
+        servers_(std::move(servers)),
+        base_(servers_.root + "sofa-rpc/"),
+        session_timeout_(session_timeout) {}
+
+  void publish(const ServiceKey& key, const Provider& provider,
+               std::shared_ptr<Ticket> ticket) override {
+    const std::string path = providers_of(key) + "/" + url_encode(listed_url(provider));
+    std::set<std::string> replaced;
+    for (auto it = published_.begin(); it != published_.end();) {
+      if (it->key == key && same_address(it->provider, provider)) {
+        if (it->path != path) replaced.insert(it->path);
+        it = published_.erase(it);
+      } else {
+        ++it;
+      }
+    }
+    published_.push_back({key, provider, path});
+    const bool online = provider.attribute("dynamic") != "false";
+    Node& node = want(path, online ? kOnline : kOffline);
+    for (const std::string& older : replaced) {
+      // What that one was to replace is left to this one.
+      if (const auto place = nodes_.find(older); place != nodes_.end()) {
+        node.replaces.merge(std::exchange(place->second.replaces, {}));
+      }
+    }
+    node.replaces.merge(replaced);
+    node.replaces.erase(path);
+    if (node.state == Node::kPresent) {
+      ticket->settle();
+      remove_replaced(node);
+    } else {
+      node.waiting.push_back(std::move(ticket));
+    }
+  }
+
+  void withdraw(const ServiceKey& key, const Provider& provider,
+                std::shared_ptr<Ticket> ticket) override {
+    const auto own = std::find_if(published_.begin(), published_.end(), [&](const Published& one) {
+      return one.key == key && same_address(one.provider, provider);
+    });
+    if (own == published_.end()) return ticket->settle();  // not ours to take away
+    const std::string path = own->path;
+    published_.erase(own);
+    unwant(path, std::move(ticket));
+  }
+
+  void begin(std::shared_ptr<Listening> listening, const ConsumerInfo& consumer) override {
+    const std::string path = providers_of(listening->key());
+    Service& service = services_[path];
+    if (service.listed) listening->tell(service_offers(service, listening->key()));
+    // One node says for all watches of this service that somebody consumes it.
+    if (service.listenings.empty()) {
+      service.consumer = base_ + listening->key().interface_name + "/consumers/" +
+                         url_encode(consumer_url(listening->key(), consumer, own_address(), id_));
+      want(service.consumer, "");
+    }
+    service.listenings.push_back(std::move(listening));
+  }
+
+  void end(const std::shared_ptr<Listening>& listening) override {
+    const auto place = services_.find(providers_of(listening->key()));
+    if (place == services_.end()) return;
+    Service& service = place->second;
+    std::erase(service.listenings, listening);
+    if (!service.listenings.empty()) return;
+    unwant(service.consumer, nullptr);
+    services_.erase(place);
+  }
+
+ private:
+  /// An ephemeral node that we want to be there, or to be gone.
+  struct Node {
+    enum State {
+      kAbsent,   ///< is to be made
+      kPresent,  ///< is there, and ours
+      kForeign,  ///< is there; another process has made it anew after us
+      kRefused,  ///< cannot be made
+      kLeaving,  ///< is to be deleted
+    };
+    State state = kAbsent;
+    std::string data;
+    bool tried = false;              // in this session: it may be there
+    bool take_over = true;           // what another session has made is the past
+    std::set<std::string> replaces;  // older nodes of ours, to be deleted when this is there
+    TimePoint not_before{};
+    milliseconds pause = kFirstPause;
+    Tickets waiting;
+  };
+  struct Published {
+    ServiceKey key;
+    Provider provider;
+    std::string path;
+  };
+  struct Child {
+    bool fresh = false;  // false: its data are to be read
+    bool online = true;
+    std::int64_t created = 0;
+    std::optional<Provider> provider;  // none: unreadable
+  };
+  struct Service {
+    bool fresh = false;   // false: is to be listed
+    bool listed = false;  // children say what the server once said
+    TimePoint not_before{};
+    milliseconds pause = kFirstPause;
+    std::map<std::string, Child> children;
+    std::vector<std::shared_ptr<Listening>> listenings;
+    std::string consumer;
+  };
+
+  std::string providers_of(const ServiceKey& key) const {
+    return base_ + key.interface_name + "/providers";
+  }
+
+  Node& want(const std::string& path, std::string_view data) {
+    Node& node = nodes_[path];
+    if (node.state == Node::kLeaving || node.state == Node::kRefused || node.data != data) {
+      settle(node.waiting, Error(Code::kCancelled, "something else was asked for meanwhile"));
+      node.state = Node::kAbsent;
+      node.not_before = {};
+      node.pause = kFirstPause;
+    }
+    node.take_over = true;
+    if (node.state == Node::kForeign) node.state = Node::kAbsent;
+    node.data = data;
+    return node;
+  }
+
+  void unwant(const std::string& path, std::shared_ptr<Ticket> ticket) {
+    const auto place = nodes_.find(path);
+    if (place == nodes_.end()) {
+      if (ticket != nullptr) ticket->settle();
+      return;
+    }
+    Node& node = place->second;
+    if (node.state != Node::kLeaving) {
+      settle(node.waiting, Error(Code::kCancelled, "something else was asked for meanwhile"));
+    }
+    for (const std::string& older : std::exchange(node.replaces, {})) unwant(older, nullptr);
+    if (ticket != nullptr) node.waiting.push_back(std::move(ticket));
+    node.state = Node::kLeaving;
+    node.not_before = {};
+    if (!node.tried) {
+      settle(node.waiting);
+      nodes_.erase(path);
+    }
+  }
+
+  void remove_replaced(Node& node) {
+    for (const std::string& older : std::exchange(node.replaces, {})) unwant(older, nullptr);
+  }
+
+  TimePoint step() override {
+    if (session_ == nullptr && Clock::now() >= open_at_) open();
+    if (session_ == nullptr) return open_at_;
+    const Session::News news = session_->news();
+    if (news.state == ZOO_EXPIRED_SESSION_STATE || news.state == ZOO_AUTH_FAILED_STATE) {
+      log(LogLevel::kWarning,
+          fmt::format(
+              "{}: session 0x{:x} has ended ({}); it registers and watches again in a new one",
+              address(), static_cast<std::uint64_t>(session_->id()),
+              news.state == ZOO_AUTH_FAILED_STATE ? "authentication failed" : "expired"));
+      if (news.state == ZOO_AUTH_FAILED_STATE) open_at_ = Clock::now() + kDeletedPause;
+      lose_session();
+      return open_at_;
+    }
+    for (const std::string& path : news.changed) note_change(path);
+    if (news.state != ZOO_CONNECTED_STATE) return while_disconnected();
+    if (!connected_) {
+      connected_ = true;
+      trouble({});
+      log(LogLevel::kInfo, fmt::format("{}: connected, session 0x{:x}, which ends {} ms after the "
+                                       "last sign of this process",
+                                       address(), static_cast<std::uint64_t>(session_->id()),
+                                       zoo_recv_timeout(handle())));
+    }
+    return work();
+  }
+
+  zhandle_t* handle() const noexcept { return session_->handle(); }
+
+  void open() {
+    session_ = std::make_unique<Session>([this] { return lock(); }, [this] { wake_locked(); });
+    connected_ = false;
+    lost_at_ = Clock::now();
+    probe_at_ = lost_at_ + kFirstProbe;
+    if (session_->open(servers_.hosts(), session_timeout_)) {
+      open_pause_ = kFirstPause;
+      return;
+    }
+    const int error = errno;
+    session_.reset();
+    std::string why;
+    for (const net::Endpoint& server : servers_.servers) {
+      why += fmt::format("{}{} {}", why.empty() ? "" : "; ", server.to_string(), probe(server));
+    }
+    trouble(fmt::format("opening a session: {} ({})", std::strerror(error), why));
+    open_at_ = Clock::now() + open_pause_;
+    open_pause_ = std::min(open_pause_ * 2, kLongestPause);
+  }
+
+  void lose_session() {
+    session_.reset();
+    connected_ = false;
+    for (auto it = nodes_.begin(); it != nodes_.end();) {
+      Node& node = it->second;
+      node.tried = false;
+      if (node.state == Node::kLeaving) {  // it went with the session
+        settle(node.waiting);
+        it = nodes_.erase(it);
+        continue;
+      }
+      if (node.state != Node::kRefused) node.state = Node::kAbsent;
+      node.take_over = true;
+      node.not_before = {};
+      ++it;
+    }
+    for (auto& [path, service] : services_) {
+      service.fresh = false;
+      service.not_before = {};
+      for (auto& [name, child] : service.children) child.fresh = false;
+    }
+  }
+
+  TimePoint while_disconnected() {
+    if (connected_) {
+      connected_ = false;
+      lost_at_ = Clock::now();
+      probe_at_ = lost_at_ + kFirstProbe;
+    }
+    // The client would go on with the old session for ever. A server that has lost its data refuses
+    // it for ever, and any other has ended it by now, or was away and lets us take over what is
+    // ours.
+    const milliseconds limit(zoo_recv_timeout(handle()));
+    const bool had_one = session_->id() != 0;
+    if (had_one && Clock::now() >= lost_at_ + limit) {
+      log(LogLevel::kWarning,
+          fmt::format(
+              "{}: session 0x{:x} has had no connection for {} ms; it registers and watches "
+              "again in a new one",
+              address(), static_cast<std::uint64_t>(session_->id()), limit.count()));
+      lose_session();
+      return open_at_;
+    }
+    if (Clock::now() >= probe_at_) {
+      std::string why;
+      for (const net::Endpoint& server : servers_.servers) {
+        if (stopping()) break;
+        why += fmt::format("{}{} {}", why.empty() ? "" : "; ", server.to_string(), probe(server));
+      }
+      trouble("not connected: " + why);
+      probe_at_ = Clock::now() + kProbePause;
+    }
+    return had_one ? std::min(probe_at_, lost_at_ + limit) : probe_at_;
+  }
+
+  /// A watch has fired.
+  void note_change(const std::string& path) {
+    if (const auto service = services_.find(path); service != services_.end()) {
+      service->second.fresh = false;
+      service->second.not_before = {};
+      return;
+    }
+    if (const auto service = services_.find(parent_of(path)); service != services_.end()) {
+      const auto child = service->second.children.find(path.substr(path.rfind('/') + 1));
+      if (child != service->second.children.end()) {
+        child->second.fresh = false;
+        service->second.fresh = false;
+      }
+    }
+    if (nodes_.contains(path)) looked_at_.insert(path);
+  }
+
+  /// Waits for an answer; ZCLOSING if the registry is stopped meanwhile.
+  int wait_for(Answer& answer) {
+    std::unique_lock held = lock();
+    return wait(held, Clock::now() + session_timeout_ * 2, [&] { return answer.there; })
+               ? answer.rc
+               : static_cast<int>(ZCLOSING);
+  }
+  /// The same for a call of which only the code matters.
+  int done(Answer& answer) {
+    const int rc = wait_for(answer);
+    forget(answer, rc);
+    return rc;
+  }
+  /// Whether a node is there, and whose it is.
+  int look(const std::string& path, bool watched, std::int64_t& owner) {
+    Answer& answer = session_->look(path, watched);
+    const int rc = wait_for(answer);
+    if (rc == ZOK) owner = answer.owner;
+    forget(answer, rc);
+    return rc;
+  }
+  /// An answer that has not come stays until its session ends.
+  void forget(Answer& answer, int rc) {
+    if (rc != ZCLOSING) session_->forget(answer);
+  }
+
+  /// What there is to do on a connected session.
+  TimePoint work() {
+    TimePoint next = kNoDeadline;
+    for (const std::string& path : std::exchange(looked_at_, {})) look_after(path);
+    // By name: what is done to one may take others away.
+    std::vector<std::string> names;
+    for (const auto& [path, node] : nodes_) names.push_back(path);
+    for (const std::string& path : names) {
+      const auto place = nodes_.find(path);
+      if (place == nodes_.end()) continue;
+      Node& node = place->second;
+      if (node.state != Node::kAbsent && node.state != Node::kLeaving) continue;
+      if (Clock::now() >= node.not_before) {
+        const int rc = node.state == Node::kAbsent ? make(path, node) : remove(path, node);
+        if (rc == ZOK) continue;  // the node may be gone
+        if (is_connection(rc)) return soon();
+        failed(path, node, rc);
+        if (node.state == Node::kRefused) continue;
+      }
+      next = std::min(next, node.not_before);
+    }
+    for (auto& [path, service] : services_) {
+      if (service.fresh) continue;
+      if (Clock::now() >= service.not_before) {
+        const int rc = list(path, service);
+        if (is_connection(rc)) return soon();
+        if (rc == ZOK) {
+          service.pause = kFirstPause;
+          tell(service);
+          continue;
+        }
+        log(LogLevel::kWarning, fmt::format("{}: listing {}: {}", address(), path, text_of(rc)));
+        service.not_before = Clock::now() + service.pause;
+        service.pause = std::min(service.pause * 2, kLongestPause);
+      }
+      next = std::min(next, service.not_before);
+    }
+    return next;
+  }
+
+  /// The session's own event follows a lost connection; this is for when it came first.
+  TimePoint soon() const { return Clock::now() + kFirstPause; }
+
+  void failed(const std::string& path, Node& node, int rc) {
+    const std::string why = fmt::format(
+        "{} {}: {}", node.state == Node::kLeaving ? "delete" : "create", path, text_of(rc));
+    if (is_final(rc)) {
+      log(LogLevel::kError, fmt::format("{}: {}", address(), why));
+      settle(node.waiting, Error(Code::kPeerError, why));
+      node.state = Node::kRefused;
+      return;
+    }
+    trouble(why);
+    node.not_before = Clock::now() + node.pause;
+    node.pause = std::min(node.pause * 2, kLongestPause);
+  }
+
+  int make(const std::string& path, Node& node) {
+    node.tried = true;
+    int rc = done(session_->create(path, node.data, ZOO_EPHEMERAL));
+    if (rc == ZNONODE) {
+      if (const int parents = make_parents(path); parents != ZOK) return parents;
+      rc = done(session_->create(path, node.data, ZOO_EPHEMERAL));
+    }
+    if (rc == ZNODEEXISTS) {
+      std::int64_t owner = 0;
+      rc = look(path, true, owner);
+      if (rc == ZNONODE) return ZNODEEXISTS;  // it has just gone: again
+      if (rc != ZOK) return rc;
+      if (owner == session_->id()) {
+        // Ours: only the answer was lost. Its data may be older than what is wanted.
+        rc = done(session_->renew(path, node.data));
+      } else if (node.take_over) {
+        // A killed process has left it behind and it would go when that session expires, ours with
+        // it.
+        log(LogLevel::kInfo, fmt::format("{}: takes over {} from session 0x{:x}", address(), path,
+                                         static_cast<std::uint64_t>(owner)));
+        rc = done(session_->renew(path, node.data));
+      } else {
+        node.state = Node::kForeign;
+        settle(node.waiting);
+        return ZOK;
+      }
+    }
+    if (rc != ZOK) return rc;
+    // So that we learn of it if somebody deletes it.
+    if (const int watched = done(session_->look(path, true)); watched != ZOK) return watched;
+    trouble({});
+    node.state = Node::kPresent;
+    node.pause = kFirstPause;
+    settle(node.waiting);
+    remove_replaced(node);
+    return ZOK;
+  }
+
+  int make_parents(const std::string& path) {
+    const std::string parent = parent_of(path);
+    for (std::size_t slash = parent.find('/', 1);; slash = parent.find('/', slash + 1)) {
+      const int rc = done(session_->create(parent.substr(0, slash), "", ZOO_PERSISTENT));
+      if (rc != ZOK && rc != ZNODEEXISTS) return rc;
+      if (slash == std::string::npos) return ZOK;
+    }
+  }
+
+  int remove(const std::string& path, Node& node) {
+    // What another session has made since then is not ours.
+    std::int64_t owner = 0;
+    int rc = look(path, false, owner);
+    if (rc == ZOK && owner == session_->id()) rc = done(session_->remove(path));
+    if (rc != ZOK && rc != ZNONODE) return rc;
+    settle(node.waiting);
+    nodes_.erase(path);
+    return ZOK;
+  }
+
+  /// The watch of one of our nodes has fired.
+  void look_after(const std::string& path) {
+    const auto place = nodes_.find(path);
+    if (place == nodes_.end()) return;
+    Node& node = place->second;
+    if (node.state != Node::kPresent && node.state != Node::kForeign) return;
+    std::int64_t owner = 0;
+    const int rc = look(path, true, owner);
+    if (rc == ZOK) {
+      if (owner != session_->id() && node.state == Node::kPresent) {
+        log(LogLevel::kWarning,
+            fmt::format(
+                "{}: session 0x{:x} has taken over {}; is another process publishing the same?",
+                address(), static_cast<std::uint64_t>(owner), path));
+        node.state = Node::kForeign;
+      }
+    } else if (rc == ZNONODE) {
+      if (node.state == Node::kPresent) {
+        log(LogLevel::kWarning,
+            fmt::format("{}: somebody has deleted {}; it is made again", address(), path));
+      }
+      node.state = Node::kAbsent;
+      node.take_over = false;  // two that publish the same must not take turns
+      node.not_before = Clock::now() + kDeletedPause;
+    } else {
+      looked_at_.insert(path);
+    }
+  }
+
+  int list(const std::string& path, Service& service) {
+    std::vector<std::string> names;
+    for (;;) {
+      Answer& answer = session_->list(path);
+      const int rc = wait_for(answer);
+      if (rc == ZOK) names = std::move(answer.names);
+      forget(answer, rc);
+      if (rc == ZOK) break;
+      if (rc != ZNONODE) return rc;
+      // Nobody has ever published it: this watch tells when somebody does.
+      const int exists = done(session_->look(path, true));
+      if (exists == ZNONODE) break;
+      if (exists != ZOK) return exists;
+    }
+    const std::set<std::string> present(names.begin(), names.end());
+    std::erase_if(service.children,
+                  [&](const auto& child) { return !present.contains(child.first); });
+    std::vector<std::pair<std::string, Answer*>> asked;
+    for (const std::string& name : names) {
+      if (!service.children[name].fresh)
+        asked.emplace_back(name, &session_->get(path + "/" + name));
+    }
+    int failed = ZOK;
+    for (const auto& [name, answer] : asked) {
+      const int rc = wait_for(*answer);
+      if (rc == ZOK) {
+        read(path, name, *answer, service.children[name]);
+      } else if (rc == ZNONODE) {
+        service.children.erase(name);
+      } else {
+        failed = rc;
+      }
+      forget(*answer, rc);
+    }
+    if (failed != ZOK) return failed;
+    service.fresh = true;
+    service.listed = true;
+    return ZOK;
+  }
+
+  void read(const std::string& path, const std::string& name, const Answer& answer, Child& child) {
+    const bool known = child.created != 0;
+    child.fresh = true;
+    child.online = answer.data != kOffline;
+    child.created = answer.created;
+    if (known) return;  // the name says all else
+    Result<std::string> url = url_decode(name);
+    Result<Provider> provider = url ? Provider::parse(*url) : Result<Provider>(url.error());
+    if (provider) {
+      child.provider = *std::move(provider);
+    } else {
+      log(LogLevel::kWarning, fmt::format("{}: {}/{} is ignored: {}", address(), path, name,
+                                          provider.error().message()));
+    }
+  }
+
+  static Providers service_offers(const Service& service, const ServiceKey& key) {
+    std::vector<Entry> entries;
+    for (const auto& [name, child] : service.children) {
+      if (child.online && child.provider && offers(*child.provider, key)) {
+        entries.push_back({*child.provider, child.created});
+      }
+    }
+    return latest(entries);
+  }
+
+  static void tell(const Service& service) {
+    // Nothing that a listener calls changes the list: that is posted.
+    for (const std::shared_ptr<Listening>& one : service.listenings) {
+      one->tell(service_offers(service, one->key()));
+    }
+  }
+
+  void finish() override {
+    if (session_ != nullptr && connected_) {
+      std::vector<Answer*> asked;
+      for (const auto& [path, node] : nodes_) {
+        // What is no longer ours is left to its owner.
+        if (node.tried && node.state != Node::kForeign) asked.push_back(&session_->remove(path));
+      }
+      std::unique_lock held = lock();
+      const bool gone = wait_anyhow(held, Clock::now() + kLastTry, [&] {
+        return std::all_of(asked.begin(), asked.end(), [](const Answer* a) { return a->there; });
+      });
+      held.unlock();
+      if (!gone) {
+        log(LogLevel::kWarning, fmt::format("{}: stopped before the server had answered; what was "
+                                            "published goes when the session ends",
+                                            address()));
+      }
+    }
+    session_.reset();
+    nodes_.clear();
+    services_.clear();
+  }
+
+  const ZookeeperAddress servers_;
+  const std::string base_;
+  const milliseconds session_timeout_;
+  // Tells the consumers' nodes of this process apart.
+  const std::string id_ = fmt::format("{:x}", reinterpret_cast<std::uintptr_t>(this));
+  // All below: on the thread.
+  std::unique_ptr<Session> session_;
+  bool connected_ = false;
+  TimePoint lost_at_{};
+  TimePoint probe_at_{};
+  TimePoint open_at_{};
+  milliseconds open_pause_ = kFirstPause;
+  std::vector<Published> published_;
+  std::map<std::string, Node> nodes_;        // by path
+  std::map<std::string, Service> services_;  // by the path of its providers
+  std::set<std::string> looked_at_;          // nodes of ours whose watches have fired
+};
+
+}  // namespace
+
+std::shared_ptr<Keeper> make_zookeeper_keeper(Runtime& runtime, std::string_view url,
+                                              const RegistryOptions& options) {
+  Result<ZookeeperAddress> servers = ZookeeperAddress::parse(url);
+  if (!servers) throw servers.error();
+  return std::make_shared<ZookeeperKeeper>(runtime, std::string(url), *std::move(servers),
+                                           options.session_timeout);
+}
+
+}  // namespace settee::inline v0::rpc::registry
