@@ -75,7 +75,10 @@ int complain(std::string_view command, const Error& error) {
 
 namespace {
 
-constexpr const char* kUrlForm = "bolt://host:port/interface[:version[:uniqueId]]";
+constexpr const char* kUrlForm =
+    "bolt://host:port[,host:port...]/interface[:version[:uniqueId]], "
+    "zookeeper://host:port/interface... "
+    "or file:///path#interface...";
 constexpr const char* kCallFooter = R"(Examples:
   settee call bolt://127.0.0.1:12200/com.acme.Quotes:1.0 latest '["ACME"]'
   settee call bolt://127.0.0.1:12200/com.acme.Calc add '[1, 2]' --java-types int,long

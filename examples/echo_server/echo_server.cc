@@ -3,7 +3,10 @@
 //
 // Serves com.settee.bench.Echo:1.0 until SIGINT or SIGTERM:
 //
-//   echo_server --port 12200 --threads 1
+//   echo_server --port 12200 --threads 1 --registry zookeeper://127.0.0.1:2181
+//
+// With --registry (also file:///path) it publishes itself there. A signal ends it gracefully: it
+// withdraws, serves until consumers have heard of it, answers what runs, and exits with 0.
 
 #include <pthread.h>
 #include <signal.h>
@@ -37,7 +40,8 @@ struct EchoService final : bench::Echo {
 };
 
 [[noreturn]] void usage() {
-  std::fprintf(stderr, "usage: echo_server [--port N] [--threads N] [--pool N] [--host ADDRESS]\n");
+  std::fprintf(stderr, "usage: echo_server [--port N] [--threads N] [--pool N] [--host ADDRESS] "
+               "[--registry URL]\n");
   std::exit(2);
 }
 
@@ -48,6 +52,7 @@ int main(int argc, char** argv) {
   int threads = 1;
   int pool = 20;
   std::string host = "127.0.0.1";
+  std::string registry;
   for (int i = 1; i < argc; i += 2) {
     if (i + 1 == argc) usage();
     const std::string_view flag = argv[i];
@@ -59,6 +64,8 @@ int main(int argc, char** argv) {
       pool = std::atoi(argv[i + 1]);
     } else if (flag == "--host") {
       host = argv[i + 1];
+    } else if (flag == "--registry") {
+      registry = argv[i + 1];
     } else {
       usage();
     }
@@ -74,14 +81,19 @@ int main(int argc, char** argv) {
                              .pool = {.core = static_cast<std::size_t>(pool),
                                       .max = static_cast<std::size_t>(pool),
                                       .queue = 1000}}};
-    settee::rpc::Server server{
-        runtime, {.host = host, .port = static_cast<std::uint16_t>(port), .app_name = "echo"}};
+    settee::rpc::ServerOptions options;
+    options.host = host;
+    options.port = static_cast<std::uint16_t>(port);
+    options.app_name = "echo";
+    if (!registry.empty()) options.registries = {settee::rpc::open_registry(runtime, registry)};
+    settee::rpc::Server server{runtime, options};
     server.provide<bench::Echo>(std::make_shared<EchoService>());
     server.start();
     std::printf("READY port=%d\n", server.port());
     std::fflush(stdout);
     int signal = 0;
     sigwait(&signals, &signal);
+    server.stop();
   } catch (const settee::Error& error) {
     std::fprintf(stderr, "echo_server: %s\n", error.what());
     return 1;

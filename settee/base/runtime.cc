@@ -210,6 +210,8 @@ Loop& Runtime::foreign_loop() {
   return *impl_->foreign;
 }
 
+bool Runtime::has_foreign_loop() const noexcept { return impl_->foreign != nullptr; }
+
 void Runtime::on_each_loop(const std::function<void(Loop&)>& work) {
   Impl& impl = *impl_;
   if (const Loop* own = impl.own_loop(); own != nullptr && own != impl.foreign.get()) {

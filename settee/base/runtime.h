@@ -68,6 +68,7 @@ class SETTEE_API Runtime {
   std::size_t loop_count() const noexcept;
   /// The loop that the owner turns; an Error (kMisuse) if the options did not ask for one.
   Loop& foreign_loop();
+  bool has_foreign_loop() const noexcept;
 
   /// Runs `work` once on each loop's thread and waits until all have. Not on a loop.
   void on_each_loop(const std::function<void(Loop&)>& work);

@@ -30,8 +30,11 @@
 #include "settee/hessian/dialect.h"
 #include "settee/hessian/value.h"
 #include "settee/rpc/call.h"
+#include "settee/rpc/fault_tolerance.h"
 
 namespace settee::inline v0::rpc {
+
+class Registry;
 
 /// How arguments and results are written.
 enum class Serialization : std::uint8_t {
@@ -51,6 +54,10 @@ struct ClientOptions {
   std::size_t max_in_flight = 8'192;                 ///< Calls on one connection; more wait.
   std::size_t max_unsent = 4 * 1024 * 1024;          ///< Bytes the peer does not take; calls wait.
   std::uint32_t max_frame = 64 * 1024 * 1024;        ///< Content bytes of one response.
+  std::string balancer = "auto";                     ///< See ReferOptions.
+  bool failover = true;
+  int retries = 0;
+  FaultTolerance fault_tolerance = {};
   Serialization serialization = Serialization::kHessian;
   hessian::Dialect dialect = hessian::Dialect::kSofa3;
 };
@@ -61,6 +68,15 @@ struct ReferOptions {
   std::string target_app = {};                         ///< The provider's application, if it is known.
   std::optional<std::chrono::milliseconds> timeout = {};
   std::optional<Serialization> serialization = {};
+  /// How one of several addresses is chosen: auto (random by weight), random, localPref, roundRobin,
+  /// weightRoundRobin, consistentHash (by the first argument, as Java's), weightConsistentHash,
+  /// leastActive, p2c.
+  std::optional<std::string> balancer = {};
+  /// Whether a call that failed goes to another address when that is safe: it was never begun, or its
+  /// method is idempotent.
+  std::optional<bool> failover = {};
+  /// How often a call that may have run is tried again all the same.
+  std::optional<int> retries = {};
 };
 
 /// What one call does differently.
@@ -125,17 +141,27 @@ class SETTEE_API Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  /// A reference to the service at `url`: bolt://host:port, with optional ?timeout=ms&uniqueId=&version=
-  /// &serialization=hessian2|json. Does not connect yet. Throws an Error (kInvalidArgument) for a bad url.
+  /// A reference to the service at `url`: bolt://host:port[,host:port...], with optional ?timeout=ms&
+  /// uniqueId=&version=&serialization=hessian2|json&loadBalancer=&retries=, or a registry's:
+  /// zookeeper://host:port[/root] and file:///path. Does not connect yet. Throws an Error (kInvalidArgument) for a bad url.
   template <class Service>
   Reference<Service> refer(std::string_view url, ReferOptions options = {}) {
     return Reference<Service>(make_core(url, &service_of<Service>(), std::move(options)));
+  }
+  /// The same for the providers that `registries` list, now and in future. The first call waits for what
+  /// they say.
+  template <class Service>
+  Reference<Service> refer(std::vector<std::shared_ptr<Registry>> registries,
+                           ReferOptions options = {}) {
+    return Reference<Service>(
+        make_core(std::move(registries), &service_of<Service>(), {}, std::move(options)));
   }
   /// The same for a service that is described at run time: an Invoker for its methods, for make_proxy()
   /// or to be used as it is; the caller owns one count of it. `service` and its methods must outlive
   /// the Invoker. An empty interface_name means the interface named in the url.
   Invoker* refer_erased(std::string_view url, const ServiceInfo& service, ReferOptions options = {});
-  /// The same for the interface named in the url: bolt://host:port/interface[:version[:uniqueId]].
+  /// The same for the interface named in the url: bolt://host:port/interface[:version[:uniqueId]],
+  /// zookeeper://host:port[/root]/interface..., file:///path#interface...
   GenericReference refer_generic(std::string_view url, ReferOptions options = {});
 
   void add_filter(std::shared_ptr<Filter> filter);
@@ -147,6 +173,9 @@ class SETTEE_API Client {
  private:
   std::shared_ptr<ReferenceCore> make_core(std::string_view url, const ServiceInfo* service,
                                            ReferOptions options);
+  std::shared_ptr<ReferenceCore> make_core(std::vector<std::shared_ptr<Registry>> registries,
+                                           const ServiceInfo* service,
+                                           std::string_view interface_name, ReferOptions options);
   std::shared_ptr<Core> core_;
 };
 

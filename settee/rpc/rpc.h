@@ -7,4 +7,5 @@
 
 #include "settee/rpc/call.h"
 #include "settee/rpc/client.h"
+#include "settee/rpc/registry.h"
 #include "settee/rpc/server.h"

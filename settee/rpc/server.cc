@@ -58,10 +58,10 @@ class Detector final : public net::Protocol, private Timer {
       return {0};
     }
     core_->stats.bad_frames.add();
-    const std::string message =
-        fmt::format("from {}: first byte 0x{:02x} is of no protocol that is spoken here (offset 0); "
-                    "connection closed",
-                    connection.peer().to_string(), data[0]);
+    const std::string message = fmt::format(
+        "from {}: first byte 0x{:02x} is of no protocol that is spoken here (offset 0); "
+        "connection closed",
+        connection.peer().to_string(), data[0]);
     core_->log_bad_peer(message);
     connection.close(Error(Code::kProtocol, message));
     return {0};
@@ -126,11 +126,13 @@ void Server::Core::provide(const ServiceInfo& service, std::shared_ptr<void> own
                 fmt::format("provide {}: the object is null", service.interface_name));
   }
   auto entry = std::make_shared<ServiceEntry>();
-  entry->unique_name = unique_name(service.interface_name, provide_options.version,
-                                   provide_options.unique_id);
+  entry->key.interface_name = service.interface_name;
+  entry->key.version = provide_options.version;
+  entry->key.unique_id = provide_options.unique_id;
+  entry->unique_name = entry->key.unique_name();
   entry->owner = std::move(owner);
   entry->object = object;
-  entry->pool = std::move(provide_options.pool);
+  entry->options = std::move(provide_options);
   for (const MethodInfo& method : service.methods) {
     MethodEntry& made = entry->methods.emplace_back();
     made.service = entry.get();
@@ -141,18 +143,25 @@ void Server::Core::provide(const ServiceInfo& service, std::shared_ptr<void> own
       made.signatures.push_back(java_name(*parameter.type));
     }
   }
-  const std::lock_guard lock(mutex_);
-  auto next = std::make_shared<ServiceTable>(*table_);
-  if (!next->services.emplace(entry->unique_name, entry).second) {
-    throw Error(Code::kMisuse, fmt::format("provide {}: this server offers it already; a second one "
-                                           "needs another version or unique_id",
-                                           entry->unique_name));
+  {
+    const std::lock_guard lock(mutex_);
+    auto next = std::make_shared<ServiceTable>(*table_);
+    if (!next->services.emplace(entry->unique_name, entry).second) {
+      throw Error(Code::kMisuse,
+                  fmt::format("provide {}: this server offers it already; a second one "
+                              "needs another version or unique_id",
+                              entry->unique_name));
+    }
+    table_ = std::move(next);
+    table_version.fetch_add(1, std::memory_order_release);
+    if (state_ != State::kStarted) return;
   }
-  table_ = std::move(next);
-  table_version.fetch_add(1, std::memory_order_release);
+  publication.publish(entry->key, entry->options);  // what came before start() is published there
 }
 
 bool Server::Core::withdraw(std::string_view name) {
+  // First from where consumers look; those who have not heard of it yet are told so by the server.
+  publication.withdraw(name);
   std::shared_ptr<ServiceEntry> entry;
   {
     const std::lock_guard lock(mutex_);
@@ -191,9 +200,24 @@ void Server::Core::start() {
       runtime, listen, [weak = weak_from_this()](Loop& loop, net::Socket socket) {
         if (const auto self = weak.lock()) self->accept(loop, std::move(socket));
       });
-  const std::lock_guard lock(mutex_);
-  listener = std::move(made);
-  state_ = State::kStarted;
+  const std::uint16_t port = made->address().port();
+  std::shared_ptr<const ServiceTable> services;
+  {
+    const std::lock_guard lock(mutex_);
+    listener = std::move(made);
+    state_ = State::kStarted;
+    services = table_;
+  }
+  // Only now that it can be called.
+  publication.set_port(port);
+  try {
+    for (const auto& [name, entry] : services->services) {
+      publication.publish(entry->key, entry->options);
+    }
+  } catch (...) {
+    stop();
+    throw;
+  }
 }
 
 Server::Core::PerLoop& Server::Core::of(Loop& loop) {
@@ -235,6 +259,9 @@ void Server::Core::forget(net::Connection& connection) {
   connections_.fetch_sub(1, std::memory_order_relaxed);
 }
 
+// Without a call for so long, a peer that was told to go elsewhere has gone.
+constexpr Duration kQuiet = std::chrono::milliseconds(50);
+
 void Server::Core::stop() {
   if (Loop::current() != nullptr) {
     throw Error(Code::kMisuse, "Server::stop() on a loop's thread would wait for itself");
@@ -246,6 +273,8 @@ void Server::Core::stop() {
     state_ = State::kStopped;
     if (!running) return;
   }
+  // New calls are served until consumers can have heard that they are to go elsewhere.
+  if (publication.withdraw_all()) pause(options.leave);
   listener->stop();
   draining.store(true, std::memory_order_release);
   // What runs is answered; what comes now is told to go elsewhere.
@@ -256,12 +285,13 @@ void Server::Core::stop() {
     for (const auto& [name, entry] : services->services) running += entry->running();
     return running;
   };
-  while (busy() > 0 && Clock::now() < by) {
-    if (runtime.loop_count() == 0) {
-      runtime.foreign_loop().turn(std::chrono::milliseconds(5));
-    } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
+  while (busy() > 0 && Clock::now() < by) pause(std::chrono::milliseconds(2));
+  // Who was told to go elsewhere may have another call on its way here: it is told so too.
+  const auto quiet_since = [&] {
+    return Clock::now() - TimePoint(Duration(last_turned_away.load()));
+  };
+  while (last_turned_away.load() != 0 && quiet_since() < kQuiet && Clock::now() < by) {
+    pause(std::chrono::milliseconds(5));
   }
   if (const std::size_t left = busy(); left > 0) {
     stats.cut_off.add(left);
@@ -281,12 +311,20 @@ void Server::Core::stop() {
   // Answers that a slow peer has not taken yet have their second.
   const TimePoint sent_by = Clock::now() + std::chrono::milliseconds(1500);
   while (connections_.load(std::memory_order_acquire) > 0 && Clock::now() < sent_by) {
-    if (runtime.loop_count() == 0) {
-      runtime.foreign_loop().turn(std::chrono::milliseconds(5));
-    } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
+    pause(std::chrono::milliseconds(1));
   }
+}
+
+// Of this thread. If the only loop is one that it turns, that goes on.
+void Server::Core::pause(Duration time) {
+  if (runtime.loop_count() > 0) {
+    std::this_thread::sleep_for(time);
+    return;
+  }
+  const TimePoint until = Clock::now() + time;
+  do {
+    runtime.foreign_loop().turn(std::chrono::milliseconds(5));
+  } while (Clock::now() < until);
 }
 
 namespace {

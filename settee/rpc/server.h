@@ -8,7 +8,7 @@
 //   server.provide<Quotes>(std::make_shared<MyQuotes>());
 //   server.start();                       // throws an Error that names address and cause
 //   ...
-//   server.stop();                        // answers what it has begun, then closes
+//   server.stop();                        // withdraws, answers what it has begun, then closes
 //
 // A method runs on the loop of its caller's connection, unless it is described as blocking(): then on
 // a thread of the pool, and when that is full the caller is told so (Bolt status 4, "busy").
@@ -19,15 +19,19 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "settee/base/runtime.h"
 #include "settee/base/service.h"
 #include "settee/rpc/call.h"
 
 namespace settee::inline v0::rpc {
+
+class Registry;
 
 /// Each limit refuses with an Error or by closing the connection, and is counted.
 struct ServerOptions {
@@ -42,6 +46,14 @@ struct ServerOptions {
   std::chrono::milliseconds drain{10'000};        ///< stop() waits so long for calls that run.
   std::uint32_t hessian_depth = 256;              ///< Values within values in a request.
   std::uint32_t hessian_nodes = 10'000'000;       ///< Values in a request.
+
+  /// Where start() publishes the services, when the server can be called, and stop() withdraws them.
+  std::vector<std::shared_ptr<Registry>> registries = {};
+  std::string public_host = {};     ///< What consumers are told; empty: host, or this machine's address.
+  std::uint16_t public_port = 0;    ///< The same; 0: port().
+  std::chrono::milliseconds register_timeout{10'000};  ///< For each service and registry.
+  /// How long stop() serves on after it has withdrawn the services: consumers hear of it meanwhile.
+  std::chrono::milliseconds leave{1'000};
 };
 
 struct ProvideOptions {
@@ -49,6 +61,8 @@ struct ProvideOptions {
   std::string unique_id = {};
   /// Where blocking methods of this service run; null: the Runtime's pool.
   std::shared_ptr<ThreadPool> pool = nullptr;
+  int weight = 100;                                      ///< Of this address, for consumers.
+  std::map<std::string, std::string> attributes = {};    ///< More of them, for the registries.
 };
 
 /// interface:version[:unique_id]

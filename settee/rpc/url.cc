@@ -7,47 +7,77 @@
 
 namespace settee::inline v0::rpc {
 
+namespace {
+
+constexpr std::string_view kForms =
+    "bolt://host:port[,host:port...][/interface[:version[:uniqueId]]][?key=value], "
+    "zookeeper://host:port[/root][/interface...] or file:///path[#interface...]";
+
+// What stands behind the last `mark`, which is taken off.
+std::string_view take_behind(std::string_view& text, std::size_t mark) {
+  if (mark == std::string_view::npos) return {};
+  const std::string_view behind = text.substr(mark + 1);
+  text = text.substr(0, mark);
+  return behind;
+}
+
+// interface[:version[:uniqueId]]
+bool read_service(std::string_view text, ServiceUrl& url) {
+  const std::size_t first = text.find(':');
+  url.interface_name = text.substr(0, first);
+  if (first == std::string_view::npos) return !url.interface_name.empty();
+  text.remove_prefix(first + 1);
+  const std::size_t second = text.find(':');
+  url.version = text.substr(0, second);
+  if (second != std::string_view::npos) url.unique_id = text.substr(second + 1);
+  return !url.interface_name.empty();
+}
+
+}  // namespace
+
 Result<ServiceUrl> ServiceUrl::parse(std::string_view url) {
   const auto wrong = [url](std::string_view why) {
     return Error(Code::kInvalidArgument,
-                 fmt::format("url '{}': {}; expected bolt://host:port[/interface[:version"
-                             "[:uniqueId]]][?key=value]",
-                             url, why));
+                 fmt::format("url '{}': {}; expected {}", url, why, kForms));
   };
   ServiceUrl parsed;
   std::string_view rest = url;
-  if (const std::size_t scheme = rest.find("://"); scheme != std::string_view::npos) {
-    if (rest.substr(0, scheme) != "bolt") {
-      return wrong(fmt::format("the protocol '{}' is not spoken", rest.substr(0, scheme)));
+  std::string_view scheme = "bolt";
+  if (const std::size_t end = rest.find("://"); end != std::string_view::npos) {
+    scheme = rest.substr(0, end);
+    rest.remove_prefix(end + 3);
+  }
+  std::string_view query = take_behind(rest, rest.find('?'));
+  std::string_view service;
+  if (scheme == "bolt") {
+    if (!rest.starts_with("unix:")) {
+      const std::size_t slash = rest.find('/');
+      service = take_behind(rest, slash);
     }
-    rest.remove_prefix(scheme + 3);
-  }
-  std::string_view query;
-  if (const std::size_t mark = rest.find('?'); mark != std::string_view::npos) {
-    query = rest.substr(mark + 1);
-    rest = rest.substr(0, mark);
-  }
-  std::string_view path;
-  if (!rest.starts_with("unix:")) {
-    if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
-      path = rest.substr(slash + 1);
-      rest = rest.substr(0, slash);
+    for (bool more = true; more;) {
+      const std::size_t comma = rest.find(',');
+      Result<net::Endpoint> endpoint = net::Endpoint::parse(rest.substr(0, comma), 12200);
+      if (!endpoint) return wrong(endpoint.error().message());
+      parsed.endpoints.push_back(*std::move(endpoint));
+      more = comma != std::string_view::npos;
+      if (more) rest.remove_prefix(comma + 1);
     }
-  }
-  Result<net::Endpoint> endpoint = net::Endpoint::parse(rest, 12200);
-  if (!endpoint) return wrong(endpoint.error().message());
-  parsed.endpoint = *std::move(endpoint);
-  if (!path.empty()) {
-    const std::size_t first = path.find(':');
-    parsed.interface_name = path.substr(0, first);
-    if (parsed.interface_name.empty()) return wrong("no interface in the path");
-    if (first != std::string_view::npos) {
-      path.remove_prefix(first + 1);
-      const std::size_t second = path.find(':');
-      parsed.version = path.substr(0, second);
-      if (second != std::string_view::npos) parsed.unique_id = path.substr(second + 1);
+  } else if (scheme == "zookeeper") {
+    if (const std::size_t slash = rest.rfind('/');
+        slash != std::string_view::npos &&
+        rest.find_first_of(".:", slash) != std::string_view::npos) {
+      service = take_behind(rest, slash);
     }
+    if (rest.empty()) return wrong("no server is named");
+    parsed.registry = fmt::format("zookeeper://{}", rest);
+  } else if (scheme == "file") {
+    service = take_behind(rest, rest.find('#'));
+    if (rest.empty()) return wrong("no file is named");
+    parsed.registry = fmt::format("file://{}", rest);
+  } else {
+    return wrong(fmt::format("the protocol '{}' is not spoken", scheme));
   }
+  if (!service.empty() && !read_service(service, parsed)) return wrong("no interface in the path");
   while (!query.empty()) {
     const std::size_t end = query.find('&');
     const std::string_view pair = query.substr(0, end);

@@ -223,7 +223,7 @@ Channel::Channel(std::shared_ptr<ChannelShared> shared, Loop& loop, net::Endpoin
 Channel::~Channel() = default;
 
 void Channel::begin_connecting() {
-  if (connecting_ || connection_ != nullptr || shared_->stopped.load()) return;
+  if (connecting_ || connection_ != nullptr || shared_->stopped.load() || retired_) return;
   connecting_ = true;
   retry_->disarm();
   shared_->connecting.fetch_add(1);
@@ -252,7 +252,7 @@ settee::detail::Detached Channel::connect(std::shared_ptr<Channel> self) {
     }
   }
   connecting_ = false;
-  if (shared_->stopped.load()) {
+  if (shared_->stopped.load() || retired_) {
     wake(Error(Code::kStopped, "the client has been stopped"));
   } else if (error) {
     on_failed(*std::move(error));
@@ -319,7 +319,7 @@ void Channel::on_lost(const Error& why) {
   connection_.reset();
   beat_->disarm();
   // Before anybody hears of it, and calls again.
-  if (shared_->stopped.load()) {
+  if (shared_->stopped.load() || retired_) {
     // No more attempts.
   } else if (!heard_) {
     // It takes connections and gives nothing: as good as one that refuses them.
@@ -626,6 +626,16 @@ void Channel::on_beat() {
   } else {
     beat_->arm(loop_, heard + options.heartbeat);
   }
+}
+
+void Channel::retire() {
+  retry_->disarm();
+  beat_->disarm();
+  retired_ = true;
+  if (connection_ == nullptr) return;
+  connection_->close_when_sent(
+      Error(Code::kStopped, fmt::format("{} is no longer called", address_)),
+      loop_.now() + std::chrono::seconds(1));
 }
 
 void Channel::stop() {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "settee/rpc/bolt/internal/client_channel.h"
 #include "settee/rpc/internal/binding.h"
@@ -17,6 +18,22 @@ namespace settee::inline v0::rpc::bolt {
 namespace {
 
 using settee::detail::CallMode;
+
+class BoltTransport;
+
+// Its channels: one for each loop, made when that loop first calls there.
+class BoltAddress final : public Address {
+ public:
+  BoltAddress(std::shared_ptr<BoltTransport> transport, net::Endpoint endpoint);
+  ~BoltAddress() override;
+  /// On the loop of that index.
+  const std::shared_ptr<Channel>& channel(std::size_t index);
+
+ private:
+  const std::shared_ptr<BoltTransport> transport_;
+  const net::Endpoint endpoint_;
+  std::vector<std::shared_ptr<Channel>> channels_;  // each touched on its loop only
+};
 
 class BoltTransport final : public Transport, public std::enable_shared_from_this<BoltTransport> {
  public:
@@ -40,15 +57,37 @@ class BoltTransport final : public Transport, public std::enable_shared_from_thi
     return 0;
   }
 
-  /// The channel of the current loop to `endpoint`.
-  std::shared_ptr<Channel> channel(std::size_t index, const net::Endpoint& endpoint) {
-    PerLoop& here = loops_[index];
-    std::shared_ptr<Channel>& channel = here.channels[endpoint.to_string()];
-    if (!channel) channel = std::make_shared<Channel>(shared, *here.loop, endpoint);
-    return channel;
+  std::unique_ptr<Target> target(TargetOptions target_options) override;
+
+  std::shared_ptr<Address> address(const net::Endpoint& endpoint) override {
+    const std::lock_guard lock(mutex_);
+    std::weak_ptr<BoltAddress>& known = addresses_[endpoint.to_string()];
+    if (const auto address = known.lock()) return address;
+    auto made = std::make_shared<BoltAddress>(shared_from_this(), endpoint);
+    known = made;
+    return made;
+  }
+  void forget(const net::Endpoint& endpoint) {
+    const std::lock_guard lock(mutex_);
+    const auto found = addresses_.find(endpoint.to_string());
+    // Another may have been made meanwhile.
+    if (found != addresses_.end() && found->second.expired()) addresses_.erase(found);
   }
 
-  std::unique_ptr<Target> target(TargetOptions target_options) override;
+  /// On the loop of that index: a channel that stop() knows of.
+  std::shared_ptr<Channel> make_channel(std::size_t index, const net::Endpoint& endpoint) {
+    PerLoop& here = loops_[index];
+    auto channel = std::make_shared<Channel>(shared, *here.loop, endpoint);
+    here.channels.insert(channel);
+    return channel;
+  }
+  /// From any thread: nobody calls over the channel any more.
+  void retire(std::size_t index, std::shared_ptr<Channel> channel) {
+    if (shared->stopped.load()) return;
+    loops_[index].loop->post([self = shared_from_this(), index, channel = std::move(channel)] {
+      if (self->loops_[index].channels.erase(channel) != 0) channel->retire();
+    });
+  }
 
   void stop() override {
     if (Loop::current() != nullptr) {
@@ -56,8 +95,8 @@ class BoltTransport final : public Transport, public std::enable_shared_from_thi
     }
     if (shared->stopped.exchange(true)) return;
     runtime.on_each_loop([this](Loop& loop) {
-      for (const auto& [address, channel] : loops_[index_of(loop)].channels) channel->stop();
-      loops_[index_of(loop)].channels.clear();
+      auto channels = std::exchange(loops_[index_of(loop)].channels, {});
+      for (const auto& channel : channels) channel->stop();
     });
     // An attempt to connect ends by itself within its timeout.
     while (shared->connecting.load() != 0 && !runtime.stopped()) {
@@ -72,23 +111,41 @@ class BoltTransport final : public Transport, public std::enable_shared_from_thi
  private:
   struct PerLoop {
     Loop* loop;
-    std::unordered_map<std::string, std::shared_ptr<Channel>> channels;  // on that loop only
+    std::unordered_set<std::shared_ptr<Channel>> channels;  // on that loop only
   };
   std::mutex mutex_;
   std::vector<PerLoop> loops_;
+  std::unordered_map<std::string, std::weak_ptr<BoltAddress>> addresses_;
 };
+
+BoltAddress::BoltAddress(std::shared_ptr<BoltTransport> transport, net::Endpoint endpoint)
+    : Address(endpoint.to_string()),
+      transport_(std::move(transport)),
+      endpoint_(std::move(endpoint)),
+      channels_(transport_->loops()) {}
+
+// Every call holds the address it goes to, so none is on its way.
+BoltAddress::~BoltAddress() {
+  transport_->forget(endpoint_);
+  for (std::size_t i = 0; i < channels_.size(); ++i) {
+    if (channels_[i]) transport_->retire(i, std::move(channels_[i]));
+  }
+}
+
+const std::shared_ptr<Channel>& BoltAddress::channel(std::size_t index) {
+  std::shared_ptr<Channel>& channel = channels_[index];
+  if (!channel) channel = transport_->make_channel(index, endpoint_);
+  return channel;
+}
 
 class BoltTarget final : public Target {
  public:
   BoltTarget(std::shared_ptr<BoltTransport> transport, TargetOptions options)
       : client_(std::move(transport)),
-        endpoint_(std::move(options.endpoint)),
         service_(options.service),
         name_(std::move(options.name)),
         target_app_(std::move(options.target_app)),
-        timeout_(options.timeout),
-        serialization_(options.serialization),
-        channels_(client_->loops()) {
+        serialization_(options.serialization) {
     if (service_ == nullptr) return;
     for (const MethodInfo& method : service_->methods) {
       Method& made = methods_.emplace_back();
@@ -100,24 +157,7 @@ class BoltTarget final : public Target {
     }
   }
 
-  Task<void> call(const MethodInfo& info, void* const* arguments, void* result, CallMode mode,
-                  const CallOptions& options) override {
-    const auto index = static_cast<std::size_t>(&info - service_->methods.data());
-    const Method& method = methods_[index];
-    PendingCall::Request request{};
-    request.prefix = &method.prefix;
-    request.codec = method.codec;
-    request.method = &info;
-    request.arguments = arguments;
-    request.result_type = info.result;
-    request.result = result;
-    request.name = info.wire_name;
-    return transport(request, mode, options, method.signatures, {});
-  }
-
-  Task<hessian::Value> call_generic(std::string method, std::vector<std::string> types,
-                                    std::vector<hessian::Value> arguments, CallMode mode,
-                                    CallOptions options) override;
+  Task<void> call(std::shared_ptr<Address> address, Outgoing outgoing) override;
 
  private:
   struct Method {
@@ -134,27 +174,20 @@ class BoltTarget final : public Target {
   }
 
   RequestPrefix make_prefix(std::string_view method, std::span<const std::string> signatures,
-                                  Codec codec, std::string_view generic_type,
-                                  const Baggage* baggage) const {
-    const RequestNames names{name_, method, target_app_, client_->options.app_name,
-                                   generic_type, signatures};
-    return codec == Codec::kHessian
-               ? make_hessian_prefix(names, client_->options.dialect, baggage)
-               : make_plain_prefix(names, baggage);
+                            Codec codec, std::string_view generic_type,
+                            const Baggage* baggage) const {
+    const RequestNames names{name_,        method,    target_app_, client_->options.app_name,
+                             generic_type, signatures};
+    return codec == Codec::kHessian ? make_hessian_prefix(names, client_->options.dialect, baggage)
+                                    : make_plain_prefix(names, baggage);
   }
 
-  Task<void> transport(PendingCall::Request request, CallMode mode, CallOptions options,
-                       std::span<const std::string> signatures, std::string_view generic_type);
-
   const std::shared_ptr<BoltTransport> client_;
-  const net::Endpoint endpoint_;
   const ServiceInfo* const service_;
   const std::string name_;
   const std::string target_app_;
-  const std::chrono::milliseconds timeout_;
   const Serialization serialization_;
   std::vector<Method> methods_;
-  std::vector<std::shared_ptr<Channel>> channels_;  // each used on its loop only
 };
 
 // Ends a call that is on its way when its Context is cancelled, from whatever thread.
@@ -169,15 +202,31 @@ struct CancelCall {
   }
 };
 
-Task<void> BoltTarget::transport(PendingCall::Request request, CallMode mode,
-                                    CallOptions options, std::span<const std::string> signatures,
-                                    std::string_view generic_type) {
+constexpr std::string_view kGenericObjects = "2";
+
+Task<void> BoltTarget::call(std::shared_ptr<Address> address, Outgoing outgoing) {
   const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
   const Context context = Context::share(self.context);
+  const CallMode mode = outgoing.mode;
+  PendingCall::Request request{};
+  const Method* method = nullptr;
+  if (outgoing.method != nullptr) {
+    method = &methods_[static_cast<std::size_t>(outgoing.method - service_->methods.data())];
+    request.prefix = &method->prefix;
+    request.codec = method->codec;
+    request.method = outgoing.method;
+    request.arguments = outgoing.arguments;
+    request.result_type = outgoing.method->result;
+  } else {
+    request.codec = Codec::kHessian;
+    request.values = outgoing.values;
+    request.result_type = &type_of<hessian::Value>();
+  }
+  request.result = outgoing.result;
   request.service = name_;
+  request.name = outgoing.name;
   request.oneway = mode == CallMode::kOneway;
-  request.deadline =
-      std::min(context.deadline(), Clock::now() + options.timeout().value_or(timeout_));
+  request.deadline = std::min(context.deadline(), Clock::now() + outgoing.timeout);
   ClientStats& stats = client_->shared->stats;
   if (client_->shared->stopped.load(std::memory_order_acquire)) {
     co_await fail(Error(Code::kStopped,
@@ -189,16 +238,17 @@ Task<void> BoltTarget::transport(PendingCall::Request request, CallMode mode,
   }
   Loop& loop = client_->runtime.loop();
   if (!loop.in_loop()) co_await resume_on(loop);
-
-  const std::size_t index = client_->index_of(loop);
-  std::shared_ptr<Channel>& cached = channels_[index];
-  if (!cached) cached = client_->channel(index, endpoint_);
-  const std::shared_ptr<Channel> channel = cached;
+  const std::shared_ptr<Channel> channel =
+      static_cast<BoltAddress&>(*address).channel(client_->index_of(loop));
 
   RequestPrefix own_prefix;
   const Baggage* baggage = context.get(kRequestBaggage);
-  if (baggage != nullptr && !baggage->empty()) {
-    own_prefix = make_prefix(request.name, signatures, request.codec, generic_type, baggage);
+  if (baggage != nullptr && baggage->empty()) baggage = nullptr;
+  if (method == nullptr) {
+    own_prefix = make_prefix(request.name, outgoing.types, request.codec, kGenericObjects, baggage);
+    request.prefix = &own_prefix;
+  } else if (baggage != nullptr) {
+    own_prefix = make_prefix(request.name, method->signatures, request.codec, {}, baggage);
     request.prefix = &own_prefix;
   }
   while (!channel->ready() || channel->full()) {
@@ -244,73 +294,6 @@ Task<void> BoltTarget::transport(PendingCall::Request request, CallMode mode,
     stats.failures.add();
     co_await fail(*call.error());
   }
-}
-
-// Hessian writes "[int" and "[com.acme.User" what Java's Class.getName() calls "[I" and
-// "[Lcom.acme.User;".
-std::string array_signature(std::string_view type) {
-  static constexpr std::pair<std::string_view, std::string_view> kElements[] = {
-      {"boolean", "Z"}, {"byte", "B"},  {"short", "S"},  {"char", "C"},
-      {"int", "I"},     {"long", "J"},  {"float", "F"},  {"double", "D"},
-      {"string", "Ljava.lang.String;"}, {"date", "Ljava.util.Date;"},
-      {"object", "Ljava.lang.Object;"}};
-  const std::size_t dimensions = std::min(type.find_first_not_of('['), type.size());
-  const std::string_view element = type.substr(dimensions);
-  std::string signature(dimensions, '[');
-  for (const auto& [name, letters] : kElements) {
-    if (element == name) return signature.append(letters);
-  }
-  return fmt::format("{}L{};", signature, element);
-}
-
-std::string guessed_type(const hessian::Value& value) {
-  using Type = hessian::Value::Type;
-  switch (value.type()) {
-    case Type::kNull: return "java.lang.Object";
-    case Type::kBool: return "boolean";
-    case Type::kInt: return "int";
-    case Type::kLong: return "long";
-    case Type::kDouble: return "double";
-    case Type::kString: return "java.lang.String";
-    case Type::kBytes: return "[B";
-    case Type::kDate: return "java.util.Date";
-    case Type::kList:
-      if (value.type_name().starts_with('[')) return array_signature(value.type_name());
-      return value.type_name().empty() ? "java.util.List" : std::string(value.type_name());
-    case Type::kMap:
-      return value.type_name().empty() ? "java.util.Map" : std::string(value.type_name());
-    case Type::kObject: return std::string(value.type_name());
-  }
-  return "java.lang.Object";
-}
-
-Task<hessian::Value> BoltTarget::call_generic(std::string method,
-                                                 std::vector<std::string> types,
-                                                 std::vector<hessian::Value> arguments,
-                                                 CallMode mode, CallOptions options) {
-  if (types.empty()) {
-    for (const hessian::Value& argument : arguments) types.push_back(guessed_type(argument));
-  }
-  if (types.size() != arguments.size()) {
-    co_return Error(Code::kInvalidArgument,
-                    fmt::format("{}#{}: {} types for {} arguments", name_, method, types.size(),
-                                arguments.size()));
-  }
-  constexpr std::string_view kGenericObjects = "2";
-  const RequestPrefix prefix =
-      make_prefix(method, types, Codec::kHessian, kGenericObjects, nullptr);
-  hessian::Value result;
-  PendingCall::Request request{};
-  request.prefix = &prefix;
-  request.codec = Codec::kHessian;
-  request.values = arguments;
-  request.result_type = &type_of<hessian::Value>();
-  request.result = &result;
-  request.name = method;
-  Result<void> done =
-      co_await as_result(transport(request, mode, options, types, kGenericObjects));
-  if (!done) co_return done.error();
-  co_return result;
 }
 
 std::unique_ptr<Target> BoltTransport::target(TargetOptions target_options) {

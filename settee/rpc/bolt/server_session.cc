@@ -143,7 +143,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal {
     return false;
   }
   ThreadPool* pool() override {
-    if (method_.service->pool) return method_.service->pool.get();
+    if (method_.service->options.pool) return method_.service->options.pool.get();
     return &core_.runtime.pool();
   }
   void refuse(const Error& error) override {
@@ -459,6 +459,7 @@ ServiceEntry* ServerSession::find_service(std::string_view name) {
 
 void ServerSession::handle_request(const Frame& frame) {
   if (core_->draining.load(std::memory_order_acquire)) {
+    core_->last_turned_away.store(connection_.loop().now().time_since_epoch().count());
     answer_status(frame, Status::kBusy, {});
     return;
   }

@@ -7,7 +7,9 @@
 
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,24 +33,46 @@ class ServerBinding {
                                                net::Connection& connection) = 0;
 };
 
-/// A service at an address, as a client calls it. Used from any thread.
+/// An address, with a client's connections to it, which all services that it calls there share. When
+/// nobody holds it any more its calls are waited for and its connections closed.
+class Address {
+ public:
+  explicit Address(std::string text) : text_(std::move(text)) {}
+  virtual ~Address() = default;
+  Address(const Address&) = delete;
+  Address& operator=(const Address&) = delete;
+  /// host:port
+  const std::string& text() const noexcept { return text_; }
+
+ private:
+  const std::string text_;
+};
+
+/// One call of a method of a service.
+struct Outgoing {
+  const MethodInfo* method = nullptr;            ///< Null: a call by name.
+  std::string_view name;                         ///< Of the method, on the wire.
+  void* const* arguments = nullptr;              ///< Of a described method.
+  std::span<const std::string> types;            ///< Java signatures of a call by name.
+  std::span<const hessian::Value> values;        ///< Its arguments.
+  void* result = nullptr;                        ///< A hessian::Value for a call by name.
+  settee::detail::CallMode mode{};
+  std::chrono::milliseconds timeout{};           ///< Beside the Context's deadline.
+};
+
+/// A service, as a client calls it. Used from any thread.
 class Target {
  public:
   virtual ~Target() = default;
-  virtual Task<void> call(const MethodInfo& method, void* const* arguments, void* result,
-                          settee::detail::CallMode mode, const CallOptions& options) = 0;
-  virtual Task<hessian::Value> call_generic(std::string method, std::vector<std::string> types,
-                                            std::vector<hessian::Value> arguments,
-                                            settee::detail::CallMode mode,
-                                            CallOptions options) = 0;
+  /// What `call` points to must live until the Task ends; then it may be called again, e.g. at another
+  /// address.
+  virtual Task<void> call(std::shared_ptr<Address> address, Outgoing call) = 0;
 };
 
 struct TargetOptions {
-  net::Endpoint endpoint;
-  const ServiceInfo* service = nullptr;  ///< Null: only call_generic() is used.
+  const ServiceInfo* service = nullptr;  ///< Null: methods are called by name.
   std::string name;                      ///< Unique name.
   std::string target_app;
-  std::chrono::milliseconds timeout{};
   Serialization serialization{};
 };
 
@@ -57,6 +81,7 @@ class Transport {
  public:
   virtual ~Transport() = default;
   virtual std::unique_ptr<Target> target(TargetOptions options) = 0;
+  virtual std::shared_ptr<Address> address(const net::Endpoint& endpoint) = 0;
   /// Ends all calls and connections; returns when nothing of it runs. Not on a loop.
   virtual void stop() = 0;
 };

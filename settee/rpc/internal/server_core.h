@@ -15,6 +15,7 @@
 #include "settee/net/connection.h"
 #include "settee/net/listener.h"
 #include "settee/rpc/internal/binding.h"
+#include "settee/rpc/internal/publication.h"
 #include "settee/rpc/internal/service_table.h"
 #include "settee/rpc/server.h"
 
@@ -53,6 +54,7 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   std::vector<std::unique_ptr<ServerBinding>> bindings;
   Next::Chain filters;
   std::atomic<bool> draining{false};
+  std::atomic<TimePoint::rep> last_turned_away{0};  // when a call was, while draining
 
   // Grows with each change of the table; who has cached one compares.
   std::atomic<std::uint64_t> table_version{1};
@@ -68,6 +70,7 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   void log_bad_peer(std::string_view message);
 
   std::unique_ptr<net::Listener> listener;
+  Publication publication{runtime, options};
 
  private:
   struct PerLoop {
@@ -75,6 +78,7 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
     std::unordered_set<std::shared_ptr<net::Connection>> connections;
   };
   void accept(Loop& loop, net::Socket socket);
+  void pause(Duration time);
   PerLoop& of(Loop& loop);
 
  public:

@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "settee/base/service.h"
+#include "settee/rpc/provider.h"
+#include "settee/rpc/server.h"
 
 namespace settee::inline v0::rpc {
 
@@ -30,12 +32,10 @@ struct MethodEntry {
 
 struct ServiceEntry {
   std::string unique_name;
-  std::string_view interface_name() const {
-    return std::string_view(unique_name).substr(0, unique_name.find(':'));
-  }
+  ServiceKey key;
+  ProvideOptions options;
   std::shared_ptr<void> owner;
   void* object = nullptr;
-  std::shared_ptr<ThreadPool> pool;
   std::vector<MethodEntry> methods;
 
   /// Begins a call; false if the service has been withdrawn.

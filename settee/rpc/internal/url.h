@@ -1,20 +1,28 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The urls by which services are named: bolt://host:port[/interface[:version[:uniqueId]]][?key=value&...]
+// The urls by which services are named:
+//
+//   bolt://host:port[,host:port...][/interface[:version[:uniqueId]]][?key=value&...]
+//   zookeeper://host:port[,host:port...][/root][/interface[:version[:uniqueId]]][?key=value&...]
+//   file:///path[#interface[:version[:uniqueId]]][?key=value&...]
+//
+// In a zookeeper url the last part of the path is the interface if it has a dot or a colon.
 
 #pragma once
 
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "settee/net/endpoint.h"
 
 namespace settee::inline v0::rpc {
 
 struct ServiceUrl {
-  net::Endpoint endpoint;
+  std::vector<net::Endpoint> endpoints;  ///< At least one, if there is no registry.
+  std::string registry;                  ///< Its url, or empty.
   std::string interface_name;  ///< Empty if the url has no path.
   std::string version;
   std::string unique_id;

@@ -125,6 +125,8 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   /// Ends the call as cancelled, if it is still on its way.
   void cancel(std::int32_t id);
   void stop();
+  /// No call is on its way over it, and none will be: it is closed when all has been sent.
+  void retire();
   std::string describe_full() const;
 
  private:
@@ -159,6 +161,7 @@ class Channel final : public std::enable_shared_from_this<Channel> {
 
   std::shared_ptr<net::Connection> connection_;
   bool connecting_ = false;
+  bool retired_ = false;
   bool heard_ = false;             // the connection has brought a byte
   int failures_ = 0;               // in a row: attempts, and connections that never brought a byte
   TimePoint next_attempt_{};

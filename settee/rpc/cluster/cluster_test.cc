@@ -1,0 +1,298 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Several addresses: who is called, and what becomes of a call when one of them fails.
+
+#include <gtest/gtest.h>
+
+#include "settee/base/stats.h"
+#include "settee/rpc/rpc_test_peer.h"
+
+namespace settee::rpc {
+namespace {
+
+using namespace std::chrono_literals;
+using wire::eventually;
+using wire::Received;
+using wire::Wire;
+
+struct Shop {
+  virtual ~Shop() = default;
+  virtual Task<std::string> ask(std::string text) = 0;    // idempotent
+  virtual Task<std::string> order(std::string text) = 0;  // not
+  virtual Task<void> refuse() = 0;
+};
+
+}  // namespace
+}  // namespace settee::rpc
+
+SETTEE_SERVICE(settee::rpc::Shop, "com.acme.Shop", (ask, text).idempotent(), (order, text),
+               (refuse).idempotent())
+
+namespace settee::rpc {
+namespace {
+
+class MyShop final : public Shop {
+ public:
+  explicit MyShop(std::string name) : name_(std::move(name)) {}
+  Task<std::string> ask(std::string) override {
+    ++calls;
+    if (pause.count() > 0) co_await sleep_for(pause);
+    co_return name_;
+  }
+  Task<std::string> order(std::string) override {
+    ++calls;
+    if (pause.count() > 0) co_await sleep_for(pause);
+    co_return name_;
+  }
+  Task<void> refuse() override {
+    ++calls;
+    wire::NoSuchItem none;
+    none.message = "never";
+    throw none;
+    co_return;
+  }
+  std::atomic<int> calls{0};
+  std::chrono::milliseconds pause{0};
+
+ private:
+  const std::string name_;
+};
+
+// Servers a, b and c; one may be stopped, and a fourth address is nobody's.
+class ClusterTest : public testing::Test {
+ protected:
+  ClusterTest() {
+    RuntimeOptions options;
+    options.threads = 2;
+    options.log = log_.keep();
+    runtime_ = std::make_unique<Runtime>(std::move(options));
+    for (const char* name : {"a", "b", "c"}) {
+      One& one = servers_.emplace_back();
+      one.shop = std::make_shared<MyShop>(name);
+      ServerOptions server_options;
+      server_options.host = "127.0.0.1";
+      server_options.port = 0;
+      server_options.drain = 50ms;
+      one.server = std::make_unique<Server>(*runtime_, server_options);
+      one.server->provide<Shop>(one.shop);
+      one.server->start();
+      one.address = one.server->address();
+    }
+    ClientOptions client_options;
+    client_options.reconnect_first = 20ms;
+    client_options.reconnect_most = 50ms;
+    client_ = std::make_unique<Client>(*runtime_, client_options);
+  }
+  std::string url(const std::string& more = {}) const {
+    std::string list;
+    for (const One& one : servers_) list += (list.empty() ? "" : ",") + one.address;
+    return "bolt://" + list + more;
+  }
+  std::int64_t stat(std::string_view name) const {
+    const std::optional<StatValue> found = runtime_->stats().find(name, {});
+    return found ? found->value : -1;
+  }
+  // Takes each call and ends its connection. Not without a word: that would be as good as refusing it.
+  static void break_calls(wire::FakeServer& server, const std::atomic<bool>& enough) {
+    while (!enough) {
+      Wire peer = server.accept(20ms);
+      if (!peer.open() || !peer.send(wire::heartbeat(1))) continue;
+      // A call, not the answer to the heartbeat.
+      std::optional<Received> got;
+      do {
+        got = peer.receive(enough ? 1ms : 500ms);
+      } while (got && got->frame.command != rpc::bolt::Command::kRequest);
+      peer.reset();
+    }
+  }
+  // Nobody listens there.
+  static std::string nobody() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    ::bind(fd, reinterpret_cast<sockaddr*>(&address), size);
+    getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    ::close(fd);
+    return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  }
+
+  struct One {
+    std::shared_ptr<MyShop> shop;
+    std::unique_ptr<Server> server;
+    std::string address;
+  };
+  wire::LogLines log_;
+  std::unique_ptr<Runtime> runtime_;
+  std::vector<One> servers_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(ClusterTest, AllAddressesAreCalled) {
+  const auto shop = client_->refer<Shop>(url());
+  for (int i = 0; i < 300; ++i) shop->ask("x").get();
+  for (const One& one : servers_) EXPECT_GT(one.shop->calls, 50) << one.address;
+}
+
+TEST_F(ClusterTest, RoundRobinTakesThemInTurn) {
+  const auto shop = client_->refer<Shop>(url("?loadBalancer=roundRobin"));
+  for (int i = 0; i < 30; ++i) shop->order("x").get();
+  for (const One& one : servers_) EXPECT_EQ(one.shop->calls, 10) << one.address;
+}
+
+TEST_F(ClusterTest, ConsistentHashKeepsTheSameForTheSameArgument) {
+  const auto shop = client_->refer<Shop>(url("?loadBalancer=consistentHash"));
+  std::set<std::string> all;
+  for (int i = 0; i < 40; ++i) {
+    const std::string key = "customer " + std::to_string(i);
+    const std::string first = shop->ask(key).get();
+    EXPECT_EQ(shop->ask(key).get(), first);
+    all.insert(first);
+  }
+  EXPECT_EQ(all.size(), 3u);
+}
+
+TEST_F(ClusterTest, NobodyNoticesAnAddressThatCannotBeReached) {
+  const auto shop = client_->refer<Shop>("bolt://" + nobody() + "," + servers_[0].address + "," +
+                                         servers_[1].address);
+  for (int i = 0; i < 100; ++i) EXPECT_NO_THROW(shop->order("x").get());
+  EXPECT_EQ(servers_[0].shop->calls + servers_[1].shop->calls, 100);
+}
+
+TEST_F(ClusterTest, AStoppedServersCallsGoElsewhereAndComeBack) {
+  const auto shop = client_->refer<Shop>(url());
+  for (int i = 0; i < 30; ++i) shop->order("x").get();
+  const std::uint16_t port = servers_[1].server->port();
+  servers_[1].server->stop();
+  for (int i = 0; i < 100; ++i) EXPECT_NO_THROW(shop->order("x").get()) << i;
+  ServerOptions options;
+  options.host = "127.0.0.1";
+  options.port = port;
+  servers_[1].server = std::make_unique<Server>(*runtime_, options);
+  servers_[1].server->provide<Shop>(servers_[1].shop);
+  servers_[1].server->start();
+  const int before = servers_[1].shop->calls;
+  EXPECT_TRUE(eventually([&] {
+    shop->order("x").get();
+    return servers_[1].shop->calls > before + 5;
+  }));
+}
+
+TEST_F(ClusterTest, WhatMayHaveRunIsTriedAgainOnlyIfThatIsSafe) {
+  wire::FakeServer fake;
+  const std::string list = "bolt://127.0.0.1:" + std::to_string(fake.port()) + "," +
+                           servers_[0].address + "?loadBalancer=roundRobin";
+  std::atomic<bool> enough{false};
+  std::thread breaker([&] { break_calls(fake, enough); });
+  const auto shop = client_->refer<Shop>(list);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(shop->ask("x").get(), "a");
+  EXPECT_GE(stat("settee.rpc.client.retries"), 1);
+  int failed = 0;
+  for (int i = 0; i < 6; ++i) {
+    try {
+      shop->order("x").get();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::kConnectionClosed) << error.what();
+      ++failed;
+    }
+  }
+  EXPECT_GE(failed, 1);
+  const auto asked = client_->refer<Shop>(list + "&retries=1");
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(asked->order("x").get(), "a");
+  enough = true;
+  breaker.join();
+}
+
+TEST_F(ClusterTest, AnAnswerIsAnAnswer) {
+  const auto shop = client_->refer<Shop>(url("?retries=5"));
+  try {
+    shop->refuse().get();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kBusiness);
+  }
+  EXPECT_EQ(servers_[0].shop->calls + servers_[1].shop->calls + servers_[2].shop->calls, 1);
+}
+
+TEST_F(ClusterTest, TheErrorNamesEveryAddressThatWasTried) {
+  const std::string one = nobody();
+  const std::string other = nobody();
+  const auto shop = client_->refer<Shop>("bolt://" + one + "," + other);
+  try {
+    shop->ask("x").get();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kNoProvider);
+    const std::string what = error.what();
+    EXPECT_NE(what.find("com.acme.Shop:1.0#ask: 2 addresses were tried"), std::string::npos)
+        << what;
+    EXPECT_NE(what.find(one), std::string::npos) << what;
+    EXPECT_NE(what.find(other), std::string::npos) << what;
+    EXPECT_NE(what.find("refused"), std::string::npos) << what;
+  }
+  EXPECT_EQ(stat("settee.rpc.client.no_provider"), 1);
+}
+
+TEST_F(ClusterTest, FailfastTriesOnce) {
+  ReferOptions options;
+  options.failover = false;
+  options.balancer = "roundRobin";
+  const auto shop = client_->refer<Shop>("bolt://" + nobody() + "," + servers_[0].address, options);
+  int failed = 0;
+  for (int i = 0; i < 2; ++i) {
+    try {
+      shop->ask("x").get();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::kConnectFailed);
+      ++failed;
+    }
+  }
+  EXPECT_EQ(failed, 1);
+}
+
+TEST_F(ClusterTest, RetriesHaveABudget) {
+  // Everybody fails all that reaches them: retries must not multiply that without end.
+  wire::FakeServer one;
+  wire::FakeServer other;
+  std::atomic<bool> enough{false};
+  std::thread first([&] { break_calls(one, enough); });
+  std::thread second([&] { break_calls(other, enough); });
+  const auto shop = client_->refer<Shop>("bolt://127.0.0.1:" + std::to_string(one.port()) +
+                                         ",127.0.0.1:" + std::to_string(other.port()));
+  int calls = 0;
+  for (; calls < 100; ++calls) EXPECT_THROW(shop->ask("x").get(), Error);
+  enough = true;
+  first.join();
+  second.join();
+  EXPECT_GT(stat("settee.rpc.client.retries_refused"), 10);
+  EXPECT_LE(stat("settee.rpc.client.retries"), 20 + calls / 5 + 1);
+}
+
+TEST_F(ClusterTest, CallsByNameHaveSeveralAddressesToo) {
+  const GenericReference shop = client_->refer_generic(
+      "bolt://" + nobody() + "," + servers_[2].address + "/com.acme.Shop?loadBalancer=roundRobin");
+  for (int i = 0; i < 4; ++i) {
+    std::vector<hessian::Value> arguments{hessian::Value("x")};
+    const hessian::Value answer = shop.call("ask", {}, std::move(arguments)).get();
+    EXPECT_EQ(*answer.as_string(), "c");
+  }
+}
+
+TEST_F(ClusterTest, BadUrlsSayWhatIsWrong) {
+  const auto wrong = [&](const std::string& bad) {
+    try {
+      client_->refer<Shop>(bad);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("taken");
+  };
+  EXPECT_NE(wrong("bolt://127.0.0.1:1,?x=1").find("127.0.0.1:1,"), std::string::npos);
+  EXPECT_NE(wrong(url("?loadBalancer=best")).find("roundRobin"), std::string::npos);
+  EXPECT_NE(wrong(url("?retries=some")).find("'some'"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace settee::rpc
