@@ -78,6 +78,10 @@ library=$(ls "$work"/packages/libsettee_*.deb)
 # The libraries are C++ and link third-party ones: a package without dependencies is a wrong one.
 dpkg-deb -f "$library" Depends | grep -q 'libstdc++6' ||
   { echo "libsettee does not depend on libstdc++6: its dependencies were not found"; exit 1; }
+if grep -q '^SETTEE_ZOOKEEPER_LIBRARY:.*=/' "$tree/CMakeCache.txt"; then
+  dpkg-deb -f "$library" Depends | grep -q 'libzookeeper-mt2' ||
+    { echo "libsettee does not depend on libzookeeper-mt2, which its registry links"; exit 1; }
+fi
 
 echo "-- clean root"
 root=$work/root
