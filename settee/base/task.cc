@@ -25,6 +25,7 @@ void resume_now(PromiseBase& promise) noexcept {
   do {
     here.context = next->context;
     next->handle.resume();
+    if (here.ended != nullptr) Signal::give();
     next = here.ready;
     if (next != nullptr) here.ready = next->next;
   } while (next != nullptr);
@@ -101,6 +102,18 @@ ContextSwitch::~ContextSwitch() {
 }
 
 void Signal::set() noexcept {
+  next_ = thread_state.ended;
+  thread_state.ended = this;
+}
+
+void Signal::give() noexcept {
+  while (Signal* signal = thread_state.ended) {
+    thread_state.ended = signal->next_;
+    signal->give_now();
+  }
+}
+
+void Signal::give_now() noexcept {
   // The waiter may return and end this object's life after the store: notify uses only the address.
   // Not a plain release: libstdc++ looks for waiters before it wakes them, and that look must not
   // come before the store.
@@ -108,7 +121,10 @@ void Signal::set() noexcept {
   set_.notify_one();
 }
 
-void Signal::wait() noexcept { set_.wait(0, std::memory_order_acquire); }
+void Signal::wait() noexcept {
+  give();  // it may have been set on this very thread
+  set_.wait(0, std::memory_order_acquire);
+}
 
 void check_may_block(const char* task_name) {
   if (thread_state.loop == nullptr) return;

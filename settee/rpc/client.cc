@@ -45,6 +45,13 @@ class Client::Core {
   const std::shared_ptr<Transport> bolt;
   Next::Chain filters;
 
+  /// Keeps the connections to an address that the program names itself: references to it come and go.
+  void pin(const net::Endpoint& endpoint) {
+    std::shared_ptr<Address> address = bolt->address(endpoint);
+    const std::lock_guard lock(mutex_);
+    pinned_.emplace(address->text(), std::move(address));
+  }
+
   /// One for each url, shared by all references.
   std::shared_ptr<Registry> registry(const std::string& url) {
     const std::lock_guard lock(mutex_);
@@ -56,6 +63,7 @@ class Client::Core {
  private:
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Registry>> registries_;
+  std::map<std::string, std::shared_ptr<Address>> pinned_;
 };
 
 namespace {
@@ -175,6 +183,7 @@ class ReferenceCore {
       address_ += (address_.empty() ? "" : ",") + provider.endpoint.to_string();
     }
     cluster_->update(providers);
+    for (const Provider& provider : providers) client_->pin(provider.endpoint);
     if (providers.size() == 1 && retries_ == 0) {
       only_ = client_->bolt->address(providers[0].endpoint);
     }

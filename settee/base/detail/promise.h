@@ -284,13 +284,18 @@ struct Detached {
   }
 };
 
-/// Blocks a thread until set; at most one waiter.
+/// Blocks a thread until set; at most one waiter. Set from within a coroutine, which has ended when the
+/// waiter goes on: that may unload the module whose code it was.
 class SETTEE_API Signal {
  public:
   void set() noexcept;
   void wait() noexcept;
+  /// Those that were set on this thread, now that what set them has returned.
+  static void give() noexcept;
 
  private:
+  void give_now() noexcept;
+  Signal* next_ = nullptr;
   std::atomic<int> set_{0};
 };
 

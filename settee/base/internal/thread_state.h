@@ -13,12 +13,14 @@ namespace detail {
 
 struct ContextNode;
 struct PromiseBase;
+class Signal;
 
 struct ThreadState {
   const ContextNode* context = nullptr;
   PromiseBase* ready = nullptr;  // a stack; see resume_now()
   bool running = false;          // a resume_now() is below us on this thread's stack
   Loop* loop = nullptr;
+  Signal* ended = nullptr;       // a list of those to be given; see Signal::set()
 };
 
 // Has no destructor, so that a thread's end runs nothing and pins nothing.

@@ -280,6 +280,15 @@ TEST_F(ClusterTest, CallsByNameHaveSeveralAddressesToo) {
   }
 }
 
+TEST_F(ClusterTest, ReferencesThatComeAndGoShareTheConnection) {
+  for (int i = 0; i < 20; ++i) {
+    client_->refer<Shop>("bolt://" + servers_[0].address)->ask("x").get();
+    client_->refer<Shop>("bolt://" + servers_[0].address + "," + servers_[1].address)->ask("x").get();
+  }
+  // One for each loop and address.
+  EXPECT_LE(stat("settee.rpc.client.connects"), 4);
+}
+
 TEST_F(ClusterTest, BadUrlsSayWhatIsWrong) {
   const auto wrong = [&](const std::string& bad) {
     try {
