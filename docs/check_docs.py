@@ -262,6 +262,12 @@ LIMIT_PATTERNS = (
     ("make_stream(capacity)", "settee/base/stream.h", r"make_stream\(std::size_t capacity = (\w+)\)"),
     ("Stats(max_cells)", "settee/base/stats.h", r"kDefaultMaxStatCells = ([^;]+);"),
     ("hessian::Writer depth", "settee/hessian/writer.h", r"kDefaultDepth = ([^;]+);"),
+    ("tries of a call", "settee/rpc/cluster/cluster.cc", r"kMostTries = ([^;]+);"),
+    (
+        "methods with a round of their own",
+        "settee/rpc/cluster/internal/round_counters.h",
+        r"kMaxMethods = ([^;]+);",
+    ),
 )
 
 
