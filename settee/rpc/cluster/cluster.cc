@@ -188,6 +188,10 @@ Task<void> Cluster::known(TimePoint by) {
   }
   using Reason = settee::detail::Parking::Reason;
   const Reason reason = co_await parking.wait(by);
+  if (reason != Reason::kWoken) {
+    const std::lock_guard lock(mutex_);
+    std::erase(waiting_, parking.waker());
+  }
   if (reason != Reason::kWoken && reason != Reason::kTime) {
     co_await fail(settee::detail::Parking::error(
         reason, fmt::format("waiting for the first providers of {}", options_.service)));
@@ -231,13 +235,17 @@ std::size_t Cluster::choose(const List& list, Choice& choice,
   return Balancer::kNone;
 }
 
-// Whether a call that failed like this is tried at another address.
-bool Cluster::again(const Outgoing& outgoing, const Error& error, int& retries) {
+// Whether a call that failed like this is tried at another address, or, as the caller asked for it, at
+// one that was tried before if there is no other.
+bool Cluster::again(const Outgoing& outgoing, const Error& error, int& retries, bool& anywhere) {
+  anywhere = false;
   if (!options_.failover) return false;
   if (error.code() == Code::kConnectFailed) return true;  // costs nobody anything
   if (may_have_run(error.code())) {
+    anywhere = retries > 0;
+    if (anywhere) --retries;
     const bool idempotent = outgoing.method != nullptr && outgoing.method->idempotent;
-    if (!idempotent && retries-- <= 0) return false;
+    if (!anywhere && !idempotent) return false;
   } else if (!never_began(error.code())) {
     return false;
   }
@@ -276,6 +284,7 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, std::string hash_key
   }
   std::vector<Failure> failures;
   int retries = options_.retries;
+  bool anywhere = false;
   for (;;) {
     std::shared_ptr<Peer> peer;
     {
@@ -284,7 +293,8 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, std::string hash_key
       choice.method = outgoing.name;
       choice.random = random_bits();
       choice.hash_key = hash_key;
-      const std::size_t index = choose(list, choice, failures);
+      std::size_t index = choose(list, choice, failures);
+      if (index == Balancer::kNone && anywhere) index = list.balancer->choose(choice);
       if (index == Balancer::kNone) {
         Error error = failed(outgoing, failures);
         co_await fail(std::move(error));
@@ -301,7 +311,7 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, std::string hash_key
     note(*peer, ended, began);
     if (ended) co_return;
     failures.push_back({std::move(peer), ended.error()});
-    if (failures.size() >= kMostTries || !again(outgoing, ended.error(), retries) ||
+    if (failures.size() >= kMostTries || !again(outgoing, ended.error(), retries, anywhere) ||
         Clock::now() >= by) {
       Error error = failed(outgoing, failures);
       co_await fail(std::move(error));

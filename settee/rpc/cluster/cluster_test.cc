@@ -205,6 +205,30 @@ TEST_F(ClusterTest, WhatMayHaveRunIsTriedAgainOnlyIfThatIsSafe) {
   breaker.join();
 }
 
+TEST_F(ClusterTest, RetriesGoToTheOnlyAddressToo) {
+  wire::FakeServer fake;
+  std::thread peer([&] {
+    Wire first = fake.accept();
+    first.send(wire::heartbeat(1));
+    std::optional<Received> got;
+    do {
+      got = first.receive();
+    } while (got && got->frame.command != rpc::bolt::Command::kRequest);
+    first.reset();
+    Wire second = fake.accept();
+    got = second.receive();
+    if (got) second.send(wire::text_response(static_cast<std::uint32_t>(got->frame.id), "again"));
+    second.closed();
+  });
+  {
+    Client client{*runtime_};
+    const auto shop =
+        client.refer<Shop>("bolt://127.0.0.1:" + std::to_string(fake.port()) + "?retries=1");
+    EXPECT_EQ(shop->order("x").get(), "again");
+  }
+  peer.join();
+}
+
 TEST_F(ClusterTest, AnAnswerIsAnAnswer) {
   const auto shop = client_->refer<Shop>(url("?retries=5"));
   try {
@@ -283,7 +307,9 @@ TEST_F(ClusterTest, CallsByNameHaveSeveralAddressesToo) {
 TEST_F(ClusterTest, ReferencesThatComeAndGoShareTheConnection) {
   for (int i = 0; i < 20; ++i) {
     client_->refer<Shop>("bolt://" + servers_[0].address)->ask("x").get();
-    client_->refer<Shop>("bolt://" + servers_[0].address + "," + servers_[1].address)->ask("x").get();
+    client_->refer<Shop>("bolt://" + servers_[0].address + "," + servers_[1].address)
+        ->ask("x")
+        .get();
   }
   // One for each loop and address.
   EXPECT_LE(stat("settee.rpc.client.connects"), 4);

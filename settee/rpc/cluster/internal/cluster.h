@@ -93,7 +93,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   std::shared_ptr<const List> list() const;
   Task<void> known(TimePoint by);
   std::size_t choose(const List& list, Choice& choice, const std::vector<Failure>& failures) const;
-  bool again(const Outgoing& outgoing, const Error& error, int& retries);
+  bool again(const Outgoing& outgoing, const Error& error, int& retries, bool& anywhere);
   static void note(Peer& peer, const Result<void>& ended, TimePoint began);
   void keep_house();
   static Task<void> house(std::weak_ptr<Cluster> cluster);
