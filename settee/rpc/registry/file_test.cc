@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <spawn.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -295,29 +297,34 @@ TEST_F(FileRegistry, AFileThatIsTooLargeIsNotReadAndTheLastStateHolds) {
 }
 
 TEST_F(FileRegistry, ProcessesShareIt) {
-  // Each publishes providers of its own, at the same time.
+  // Each publishes providers of its own, at the same time. A process is this program once more: in a
+  // mere copy of it, which has one thread of several, a lock of the sanitizer may be held for ever.
   constexpr int kProcesses = 4;
   constexpr int kEach = 25;
+  if (const char* task = std::getenv("SETTEE_REGISTRY_TEST_CHILD")) {
+    const std::string child(task, 1);
+    path_ = task + 1;
+    const auto registry = open();
+    for (int i = 0; i < kEach; ++i) {
+      registry->publish(quotes_, provider("bolt://10.0." + child + "." + std::to_string(i) + ":1"))
+          .get();
+    }
+    std::filesystem::remove_all(folder_);
+    _exit(0);  // as kill -9: nothing is taken back
+  }
   std::vector<pid_t> children;
   for (int child = 0; child < kProcesses; ++child) {
-    const pid_t pid = fork();
-    ASSERT_GE(pid, 0);
-    if (pid == 0) {
-      // In the child only this thread goes on: a Runtime of its own.
-      Log log;
-      auto* const runtime = std::make_unique<Runtime>(log.options()).release();
-      RegistryOptions options;
-      options.scan_period = 20ms;
-      auto* const registry = std::make_unique<std::shared_ptr<Registry>>(
-                                 open_registry(*runtime, "file://" + path_, options))
-                                 .release();
-      for (int i = 0; i < kEach; ++i) {
-        const std::string url =
-            "bolt://10.0." + std::to_string(child) + "." + std::to_string(i) + ":1";
-        (*registry)->publish(service("com.acme.Quotes"), provider(url)).get();
-      }
-      _exit(0);  // as kill -9: nothing is taken back
-    }
+    std::string task = "SETTEE_REGISTRY_TEST_CHILD=" + std::to_string(child) + path_;
+    std::vector<char*> environment;
+    for (char** one = environ; *one != nullptr; ++one) environment.push_back(*one);
+    environment.push_back(task.data());
+    environment.push_back(nullptr);
+    std::string name = "rpc_test";
+    std::string filter = "--gtest_filter=FileRegistry.ProcessesShareIt";
+    char* const arguments[] = {name.data(), filter.data(), nullptr};
+    pid_t pid = -1;
+    ASSERT_EQ(posix_spawn(&pid, "/proc/self/exe", nullptr, nullptr, arguments, environment.data()),
+              0);
     children.push_back(pid);
   }
   for (const pid_t pid : children) {
