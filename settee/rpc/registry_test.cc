@@ -10,6 +10,7 @@
 
 #include "settee/base/event_bus.h"
 #include "settee/base/stats.h"
+#include "settee/rpc/registry/internal/names.h"
 #include "settee/rpc/rpc_test_peer.h"
 
 namespace settee::rpc {
@@ -26,7 +27,8 @@ class MemoryRegistry final : public Registry {
       const std::lock_guard lock(mutex_);
       if (refuses) co_await fail(Error(Code::kIo, "the registry is full"));
       log.push_back("publish " + key.unique_name());
-      lists_[key.unique_name()].push_back(std::move(provider));
+      // As the interface asks of every registry.
+      lists_[key.unique_name()].push_back(registry::announced(key, std::move(provider)).value());
     }
     push(key.unique_name());
     co_return;
@@ -36,7 +38,7 @@ class MemoryRegistry final : public Registry {
       const std::lock_guard lock(mutex_);
       log.push_back("withdraw " + key.unique_name());
       std::erase_if(lists_[key.unique_name()],
-                    [&](const Provider& one) { return one.same_as(provider); });
+                    [&](const Provider& one) { return registry::same_address(one, provider); });
     }
     push(key.unique_name());
     co_return;

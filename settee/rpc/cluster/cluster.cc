@@ -10,6 +10,7 @@
 #include <set>
 
 #include "settee/base/detail/parking.h"
+#include "settee/rpc/internal/this_host.h"
 
 namespace settee::inline v0::rpc::cluster {
 
@@ -43,11 +44,14 @@ Duration warm_in(const Provider& provider) {
   const std::int64_t time = provider.number("warmupTime", 0);
   const std::int64_t start = provider.number("startTime", 0);
   if (time <= 0 || start <= 0) return Duration::zero();
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::chrono::system_clock::now().time_since_epoch());
-  return std::chrono::milliseconds(start + time) - now;
+  return std::chrono::milliseconds(start + time - milliseconds_now());
 }
 bool warms_up(const Provider& provider) { return warm_in(provider) > Duration::zero(); }
+
+// Where a provider stands; two cannot stand at the same place.
+std::string place(const Provider& provider) {
+  return fmt::format("{}://{}/{}", provider.protocol, provider.endpoint.to_string(), provider.path);
+}
 
 // xorshift64*, one for each thread: a choice of addresses needs no better.
 std::uint64_t random_bits() noexcept {
@@ -90,10 +94,6 @@ Cluster::Cluster(Runtime& runtime, Transport& transport, ClusterOptions options)
 
 void Cluster::update(const Providers& all) {
   const std::shared_ptr<const List> old = list();
-  const auto place = [](const Provider& provider) {
-    return fmt::format("{}://{}/{}", provider.protocol, provider.endpoint.to_string(),
-                       provider.path);
-  };
   std::map<std::string, std::shared_ptr<Member>> known;
   for (const std::shared_ptr<Member>& member : old->members) {
     known.emplace(place(member->provider), member);
@@ -143,11 +143,10 @@ void Cluster::update_from_registry(const Providers& all, std::string_view regist
   // A registry that loses its data, or is cut off from the providers, must not take down what works.
   if (before < kFewest ? all.empty() && before > 0 : all.size() * 5 < before) {
     Providers both = all;
+    std::set<std::string> listed;
+    for (const Provider& provider : all) listed.insert(place(provider));
     for (const std::shared_ptr<Member>& member : old->members) {
-      const bool listed = std::any_of(all.begin(), all.end(), [&](const Provider& provider) {
-        return provider.same_as(member->provider);
-      });
-      if (listed) continue;
+      if (listed.contains(place(member->provider))) continue;
       both.push_back(member->provider);
       stats_.kept.add();
     }

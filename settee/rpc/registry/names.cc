@@ -1,16 +1,13 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <map>
 
+#include "settee/rpc/internal/this_host.h"
 #include "settee/rpc/registry/internal/names.h"
 
 namespace settee::inline v0::rpc::registry {
@@ -31,12 +28,6 @@ int hex_digit(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
-}
-
-std::int64_t milliseconds_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
@@ -160,23 +151,6 @@ std::string consumer_url(const ServiceKey& key, const ConsumerInfo& consumer, st
   // A consumer has no port: what listed_url() makes is cut out behind it.
   const std::string listed = listed_url(url);
   return fmt::format("{}://{}{}", key.protocol, host, listed.substr(listed.find('?')));
-}
-
-std::string own_address() {
-  std::string found = "127.0.0.1";
-  ifaddrs* all = nullptr;
-  if (getifaddrs(&all) != 0) return found;
-  for (const ifaddrs* one = all; one != nullptr; one = one->ifa_next) {
-    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET) continue;
-    if ((one->ifa_flags & IFF_UP) == 0 || (one->ifa_flags & IFF_LOOPBACK) != 0) continue;
-    char text[INET_ADDRSTRLEN];
-    const auto* address = reinterpret_cast<const sockaddr_in*>(one->ifa_addr);
-    if (inet_ntop(AF_INET, &address->sin_addr, text, sizeof text) == nullptr) continue;
-    found = text;
-    break;
-  }
-  freeifaddrs(all);
-  return found;
 }
 
 bool offers(const Provider& provider, const ServiceKey& key) {

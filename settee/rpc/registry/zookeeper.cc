@@ -26,6 +26,7 @@
 #include <map>
 #include <set>
 
+#include "settee/rpc/internal/this_host.h"
 #include "settee/rpc/registry/internal/keeper.h"
 #include "settee/rpc/registry/internal/names.h"
 

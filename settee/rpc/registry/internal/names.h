@@ -34,8 +34,6 @@ SETTEE_API std::string listed_url(const Provider& provider);
 /// apart.
 SETTEE_API std::string consumer_url(const ServiceKey& key, const ConsumerInfo& consumer,
                                     std::string_view host, std::string_view id);
-/// An address of this machine that others may reach; 127.0.0.1 if it has none.
-SETTEE_API std::string own_address();
 
 /// Whether a provider, listed under the interface of `key`, offers the service: protocol, uniqueId
 /// and version agree. Attributes that are missing are not compared (a missing uniqueId is an empty
