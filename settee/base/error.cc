@@ -9,6 +9,7 @@ struct Error::Rep {
   Code code;
   std::string message;
   std::shared_ptr<const ExceptionValue> exception;
+  std::shared_ptr<const ErrorDetail> detail;
   std::optional<Error> cause;
   std::string what;
 };
@@ -17,11 +18,13 @@ namespace {
 
 std::shared_ptr<const Error::Rep> make_rep(Code code, std::string message,
                                            std::shared_ptr<const ExceptionValue> exception,
+                                           std::shared_ptr<const ErrorDetail> detail,
                                            const Error* cause) {
   auto rep = std::make_shared<Error::Rep>();
   rep->code = code;
   rep->message = std::move(message);
   rep->exception = std::move(exception);
+  rep->detail = std::move(detail);
   rep->what = std::string(to_string(code)) + ": " + rep->message;
   if (cause != nullptr) {
     rep->cause = *cause;
@@ -32,6 +35,7 @@ std::shared_ptr<const Error::Rep> make_rep(Code code, std::string message,
 
 }  // namespace
 
+ErrorDetail::~ErrorDetail() = default;
 ExceptionValue::~ExceptionValue() = default;
 const void* ExceptionValue::object() const noexcept { return nullptr; }
 const TypeInfo* ExceptionValue::type() const noexcept { return nullptr; }
@@ -66,24 +70,28 @@ const char* to_string(Code code) noexcept {
 }
 
 Error::Error(Code code, std::string message)
-    : rep_(make_rep(code, std::move(message), nullptr, nullptr)) {}
+    : rep_(make_rep(code, std::move(message), nullptr, nullptr, nullptr)) {}
 
 Error::Error(std::string message, std::shared_ptr<const ExceptionValue> exception)
-    : rep_(make_rep(Code::kBusiness, std::move(message), std::move(exception), nullptr)) {}
+    : rep_(make_rep(Code::kBusiness, std::move(message), std::move(exception), nullptr, nullptr)) {}
 
 Error::Error(std::shared_ptr<const Rep> rep) noexcept : rep_(std::move(rep)) {}
 
 Error Error::because(const Error& cause) const {
   if (rep_->cause) {
     const Error inner = rep_->cause->because(cause);
-    return Error(make_rep(rep_->code, rep_->message, rep_->exception, &inner));
+    return Error(make_rep(rep_->code, rep_->message, rep_->exception, rep_->detail, &inner));
   }
-  return Error(make_rep(rep_->code, rep_->message, rep_->exception, &cause));
+  return Error(make_rep(rep_->code, rep_->message, rep_->exception, rep_->detail, &cause));
 }
 
 Error Error::within(std::string_view step) const {
   return Error(make_rep(rep_->code, std::string(step) + ": " + rep_->message, rep_->exception,
-                        cause()));
+                        rep_->detail, cause()));
+}
+
+Error Error::with_detail(std::shared_ptr<const ErrorDetail> detail) const {
+  return Error(make_rep(rep_->code, rep_->message, rep_->exception, std::move(detail), cause()));
 }
 
 Code Error::code() const noexcept { return rep_->code; }
@@ -91,5 +99,6 @@ const std::string& Error::message() const noexcept { return rep_->message; }
 const Error* Error::cause() const noexcept { return rep_->cause ? &*rep_->cause : nullptr; }
 const char* Error::what() const noexcept { return rep_->what.c_str(); }
 const ExceptionValue* Error::exception() const noexcept { return rep_->exception.get(); }
+const ErrorDetail* Error::any_detail() const noexcept { return rep_->detail.get(); }
 
 }  // namespace settee::inline v0

@@ -28,8 +28,8 @@ namespace settee::inline v0 {
 /// What went wrong, as a number that never changes its meaning. 1xx: this process; 2xx: reaching the
 /// peer; 3xx: what the peer answered.
 enum class Code : std::int32_t {
-  kUnknown = 100,           ///< An exception that is not an Error escaped; its type is in the message.
-  kCancelled = 101,         ///< The Context of the work was cancelled.
+  kUnknown = 100,    ///< An exception that is not an Error escaped; its type is in the message.
+  kCancelled = 101,  ///< The Context of the work was cancelled.
   kInvalidArgument = 102,   ///< The caller passed something that cannot be used.
   kMisuse = 103,            ///< A call that is wrong where it stands, e.g. Task::get() on a loop.
   kConfig = 104,            ///< A configuration value is wrong; the message has file and line.
@@ -72,6 +72,12 @@ class SETTEE_API ExceptionValue {
   virtual const TypeInfo* type() const noexcept;
 };
 
+/// What a program can read of an error beyond its code, e.g. rpc::NoProvider. Constant.
+class SETTEE_API ErrorDetail {
+ public:
+  virtual ~ErrorDetail();
+};
+
 class SETTEE_API Error : public std::exception {
  public:
   Error(Code code, std::string message);
@@ -82,6 +88,8 @@ class SETTEE_API Error : public std::exception {
   Error because(const Error& cause) const;
   /// A copy whose message begins with `step` and ": ".
   Error within(std::string_view step) const;
+  /// A copy that has this detail; the two above keep it.
+  Error with_detail(std::shared_ptr<const ErrorDetail> detail) const;
 
   Code code() const noexcept;
   const std::string& message() const noexcept;
@@ -95,10 +103,16 @@ class SETTEE_API Error : public std::exception {
   /// The exception as T (described with SETTEE_EXCEPTION), if it is of T's class.
   template <class T>
   std::optional<T> as() const;
+  /// The detail, if it is a T; else null. Valid as long as a copy of this lives.
+  template <class T>
+  const T* detail() const noexcept {
+    return dynamic_cast<const T*>(any_detail());
+  }
 
   struct Rep;
 
  private:
+  const ErrorDetail* any_detail() const noexcept;
   explicit Error(std::shared_ptr<const Rep> rep) noexcept;
   std::shared_ptr<const Rep> rep_;
 };

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -67,6 +68,8 @@ struct Runtime::Impl {
   ThreadPool pool;
   std::mutex names_mutex;
   std::set<std::string, std::less<>> names;
+  std::mutex parts_mutex;
+  std::map<std::string, std::shared_ptr<void>> parts;  // by the name of their type
   Counter& stalls =
       stats.counter("settee.loop.stalls", "1",
                     "Times that one turn of a loop took longer than RuntimeOptions::stall");
@@ -257,6 +260,14 @@ const char* Runtime::intern(std::string_view text) {
   auto found = impl.names.find(text);
   if (found == impl.names.end()) found = impl.names.emplace(text).first;
   return found->c_str();
+}
+
+std::shared_ptr<void> Runtime::part(const std::type_info& type,
+                                    std::shared_ptr<void> (*make)(Runtime&)) {
+  const std::lock_guard lock(impl_->parts_mutex);
+  std::shared_ptr<void>& part = impl_->parts[type.name()];
+  if (!part) part = make(*this);
+  return part;
 }
 
 ThreadPool& Runtime::pool() noexcept { return impl_->pool; }

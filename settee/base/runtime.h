@@ -23,6 +23,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <typeinfo>
 
 #include "settee/base/export.h"
 #include "settee/base/loop.h"
@@ -80,6 +82,21 @@ class SETTEE_API Runtime {
   Stats& stats() noexcept;
   EventBus& events() noexcept;
 
+  /// The one P of this Runtime, made (with the Runtime as its argument, if it takes one) when it is
+  /// first asked for: what components keep for the whole Runtime. It lives on while somebody has it.
+  /// Not for types of modules that are unloaded. Threads: any; making a P must not ask for parts.
+  template <class P>
+  std::shared_ptr<P> part() {
+    return std::static_pointer_cast<P>(
+        part(typeid(P), [](Runtime& runtime) -> std::shared_ptr<void> {
+          if constexpr (std::is_constructible_v<P, Runtime&>) {
+            return std::make_shared<P>(runtime);
+          } else {
+            return std::make_shared<P>();
+          }
+        }));
+  }
+
   void log(LogLevel level, std::string_view component, std::string_view message) const;
   bool logs(LogLevel level) const noexcept;
 
@@ -97,6 +114,7 @@ class SETTEE_API Runtime {
  private:
   template <class T>
   Task<T> begin_on_loop(Task<T> task);
+  std::shared_ptr<void> part(const std::type_info& type, std::shared_ptr<void> (*make)(Runtime&));
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -8,6 +8,7 @@
 namespace settee::inline v0::rpc {
 
 const ContextKey<Baggage> kRequestBaggage{"rpc.request_baggage"};
+const ContextKey<Baggage> kRequestHeaders{"rpc.request_headers"};
 const ContextKey<std::shared_ptr<Baggage>> kResponseBaggage{"rpc.response_baggage"};
 const char kServerCall = 0;
 
@@ -30,6 +31,31 @@ void respond_baggage(std::string_view key, std::string_view value) {
     throw Error(Code::kMisuse, "respond_baggage(): no call is being served here");
   }
   item->response.insert_or_assign(std::string(key), std::string(value));
+}
+
+std::string_view Call::header(std::string_view name) const {
+  std::string_view found;
+  each_header([&](std::string_view one, std::string_view value) {
+    if (one == name) found = value;
+    return one != name;
+  });
+  return found;
+}
+
+void Call::each_header(
+    const std::function<bool(std::string_view name, std::string_view value)>& visit) const {
+  if (received_ != nullptr) received_->each(visit);
+  if (sent_ == nullptr) return;
+  for (const auto& [name, value] : *sent_) {
+    if (!visit(name, value)) return;
+  }
+}
+
+void Call::set_header(std::string_view name, std::string_view value) {
+  if (sent_ == nullptr) {
+    throw Error(Code::kMisuse, "Call::set_header(): headers are sent by clients");
+  }
+  sent_->insert_or_assign(std::string(name), std::string(value));
 }
 
 Filter::~Filter() = default;

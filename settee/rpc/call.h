@@ -15,6 +15,9 @@
 // to the response's with respond_baggage(); the caller gets it in the object it put under
 // kResponseBaggage.
 //
+// Headers are text too, of this call only (SOFARPC's custom headers): set under kRequestHeaders or by
+// a filter, read with Call::header().
+//
 // A call's body is a sequence of messages in each direction, of which a unary call has one; Call
 // names what holds for the whole sequence.
 //
@@ -22,6 +25,7 @@
 
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -38,15 +42,35 @@ using Baggage = std::map<std::string, std::string, std::less<>>;
 
 /// What the caller sends along.
 SETTEE_API extern const ContextKey<Baggage> kRequestBaggage;
+/// What the caller sends along as headers.
+SETTEE_API extern const ContextKey<Baggage> kRequestHeaders;
 /// On the caller's side: where the response's baggage is put.
 SETTEE_API extern const ContextKey<std::shared_ptr<Baggage>> kResponseBaggage;
 
 enum class Side : std::uint8_t { kServer, kClient };
 
+/// The headers that a request came with.
+class SETTEE_API ReceivedHeaders {
+ public:
+  /// Calls `visit` for each, in their order, until it returns false.
+  virtual void each(
+      const std::function<bool(std::string_view name, std::string_view value)>& visit) const = 0;
+
+ protected:
+  ~ReceivedHeaders() = default;
+};
+
 class SETTEE_API Call {
  public:
-  Call(Side side, std::string_view service, std::string_view method, std::string_view peer) noexcept
-      : side_(side), service_(service), method_(method), peer_(peer) {}
+  /// On a server, with `received`; on a client, where headers go to `sent`.
+  Call(Side side, std::string_view service, std::string_view method, std::string_view peer,
+       const ReceivedHeaders* received = nullptr, Baggage* sent = nullptr) noexcept
+      : side_(side),
+        service_(service),
+        method_(method),
+        peer_(peer),
+        received_(received),
+        sent_(sent) {}
 
   Side side() const noexcept { return side_; }
   /// Unique name: "com.acme.Quotes:1.0".
@@ -55,11 +79,21 @@ class SETTEE_API Call {
   /// The other end's address.
   std::string_view peer() const noexcept { return peer_; }
 
+  /// A header of the request. Empty if there is none. On a server: until the method begins.
+  std::string_view header(std::string_view name) const;
+  /// All of them; on a client, those that filters have set.
+  void each_header(
+      const std::function<bool(std::string_view name, std::string_view value)>& visit) const;
+  /// On a client: sends it along with this call. On a server an Error (kMisuse).
+  void set_header(std::string_view name, std::string_view value);
+
  private:
   Side side_;
   std::string_view service_;
   std::string_view method_;
   std::string_view peer_;
+  const ReceivedHeaders* received_;
+  Baggage* sent_;
 };
 
 /// The call that the current handler serves, from its Context; null outside of one.
@@ -99,6 +133,19 @@ class SETTEE_API Filter {
   virtual ~Filter();
   /// Runs around a call. An Error that it ends with is the call's.
   virtual Task<void> apply(Call& call, Next next) = 0;
+};
+
+/// A filter and where it stands in the chain. Threads: a plain value.
+struct FilterUse {
+  std::shared_ptr<Filter> filter;
+  std::string name;                  ///< By which it is removed or left out.
+  int order;                         ///< Lower ones are further outside; of equals the first added.
+  std::vector<std::string> methods;  ///< It is for these only; empty: for all.
+
+  FilterUse(std::shared_ptr<Filter> used, std::string called = {},
+            int place = 0,  // NOLINT: it is one
+            std::vector<std::string> only = {})
+      : filter(std::move(used)), name(std::move(called)), order(place), methods(std::move(only)) {}
 };
 
 }  // namespace settee::inline v0::rpc

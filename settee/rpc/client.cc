@@ -160,7 +160,7 @@ class ReferenceCore {
     cluster::ClusterOptions cluster;
     cluster.service = target.name;
     cluster.balancer = options.balancer.value_or(defaults.balancer);
-    cluster.failover = options.failover.value_or(defaults.failover);
+    cluster.mode = options.cluster.value_or(defaults.cluster);
     cluster.retries = options.retries.value_or(defaults.retries);
     cluster.fault_tolerance = defaults.fault_tolerance;
     const std::chrono::milliseconds timeout = options.timeout.value_or(defaults.timeout);
@@ -332,6 +332,11 @@ Invoker* make_invoker(const std::shared_ptr<ReferenceCore>& core, CallOptions op
   return new ReferenceInvoker(core, options);
 }
 
+std::vector<AddressStatus> addresses_of(const ReferenceCore&) { return {}; }
+std::shared_ptr<const Mock> make_mock(const ServiceInfo&, std::shared_ptr<void>, void*, MockWhen) {
+  return nullptr;
+}
+
 }  // namespace detail
 
 Task<hessian::Value> GenericReference::call(std::string method, std::vector<std::string> types,
@@ -374,9 +379,8 @@ Client::~Client() { core_->bolt->stop(); }
 
 void Client::stop() { core_->bolt->stop(); }
 
-void Client::add_filter(std::shared_ptr<Filter> filter) {
-  core_->filters.push_back(std::move(filter));
-}
+void Client::add_filter(FilterUse filter) { core_->filters.push_back(std::move(filter.filter)); }
+bool Client::remove_filter(std::string_view) { return false; }
 
 Invoker* Client::refer_erased(std::string_view url, const ServiceInfo& service,
                               ReferOptions options) {

@@ -20,7 +20,6 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,75 +28,52 @@
 #include "settee/base/service.h"
 #include "settee/hessian/dialect.h"
 #include "settee/hessian/value.h"
-#include "settee/rpc/call.h"
 #include "settee/rpc/fault_tolerance.h"
+#include "settee/rpc/refer_options.h"
 
 namespace settee::inline v0::rpc {
 
 class Registry;
 
-/// How arguments and results are written.
-enum class Serialization : std::uint8_t {
-  kHessian,   ///< Codec 1, the default. Messages of protobuf go by codec 11 all the same.
-  kJson,      ///< Codec 12.
-};
-
 struct ClientOptions {
   std::string app_name = {};
-  std::chrono::milliseconds timeout{3'000};          ///< Of a call, unless its Context ends earlier.
+  std::chrono::milliseconds timeout{3'000};  ///< Of a call, unless its Context ends earlier.
   std::chrono::milliseconds connect_timeout{1'000};
-  std::chrono::milliseconds reconnect_first{100};    ///< Pause after a failed attempt; then doubled,
+  std::chrono::milliseconds reconnect_first{100};  ///< Pause after a failed attempt; then doubled,
   std::chrono::milliseconds reconnect_most{10'000};  ///< up to this.
   std::chrono::milliseconds heartbeat{15'000};       ///< After so long without a byte in. 0: never.
   std::chrono::milliseconds heartbeat_timeout{3'000};
-  int heartbeat_misses = 3;                          ///< Then the connection is closed.
-  std::size_t max_in_flight = 8'192;                 ///< Calls on one connection; more wait.
-  std::size_t max_unsent = 4 * 1024 * 1024;          ///< Bytes the peer does not take; calls wait.
-  std::uint32_t max_frame = 64 * 1024 * 1024;        ///< Content bytes of one response.
-  std::string balancer = "auto";                     ///< See ReferOptions.
-  bool failover = true;
+  int heartbeat_misses = 3;                    ///< Then the connection is closed.
+  std::size_t max_in_flight = 8'192;           ///< Calls on one connection; more wait.
+  std::size_t max_unsent = 4 * 1024 * 1024;    ///< Bytes the peer does not take; calls wait.
+  std::uint32_t max_frame = 64 * 1024 * 1024;  ///< Content bytes of one response.
+  std::string balancer = "auto";               ///< This and what follows: see ReferOptions.
+  ClusterMode cluster = ClusterMode::kFailover;
   int retries = 0;
+  bool in_process = false;
   FaultTolerance fault_tolerance = {};
+  OutlierEjection outlier_ejection = {};
+  CircuitBreaker circuit_breaker = {};
   Serialization serialization = Serialization::kHessian;
   hessian::Dialect dialect = hessian::Dialect::kSofa3;
 };
 
-struct ReferOptions {
-  std::string version = "1.0";
-  std::string unique_id = {};
-  std::string target_app = {};                         ///< The provider's application, if it is known.
-  std::optional<std::chrono::milliseconds> timeout = {};
-  std::optional<Serialization> serialization = {};
-  /// How one of several addresses is chosen: auto (random by weight), random, localPref, roundRobin,
-  /// weightRoundRobin, consistentHash (by the first argument, as Java's), weightConsistentHash,
-  /// leastActive, p2c.
-  std::optional<std::string> balancer = {};
-  /// Whether a call that failed goes to another address when that is safe: it was never begun, or its
-  /// method is idempotent.
-  std::optional<bool> failover = {};
-  /// How often a call that may have run is tried again all the same.
-  std::optional<int> retries = {};
-};
-
-/// What one call does differently.
-class CallOptions {
- public:
-  CallOptions() noexcept = default;
-  CallOptions& timeout(std::chrono::milliseconds timeout) noexcept {
-    timeout_ = timeout;
-    return *this;
-  }
-  std::optional<std::chrono::milliseconds> timeout() const noexcept { return timeout_; }
-
- private:
-  std::optional<std::chrono::milliseconds> timeout_;
+/// How a reference's address is, for people and pages.
+struct AddressStatus {
+  std::string url;
+  std::string state;    ///< "idle", "available", "retry", "dead"
+  std::string dropped;  ///< Why no call goes there now; empty: one may.
+  int weight = 0;       ///< Now.
+  int in_flight = 0;
+  std::chrono::nanoseconds latency{};  ///< Mean, of the latest answers. 0: none yet.
 };
 
 class ReferenceCore;
 
 namespace detail {
 SETTEE_API Invoker* make_invoker(const std::shared_ptr<ReferenceCore>& core, CallOptions options);
-}
+SETTEE_API std::vector<AddressStatus> addresses_of(const ReferenceCore& core);
+}  // namespace detail
 
 template <class Service>
 class Reference {
@@ -105,13 +81,15 @@ class Reference {
   Service* operator->() const noexcept { return proxy_.get(); }
   Service& operator*() const noexcept { return *proxy_; }
   /// The same with other options.
-  Reference with(CallOptions options) const { return Reference(core_, options); }
+  Reference with(CallOptions options) const { return Reference(core_, std::move(options)); }
+  /// All addresses that are known, those that no call goes to among them.
+  std::vector<AddressStatus> addresses() const { return detail::addresses_of(*core_); }
 
  private:
   friend class Client;
   explicit Reference(std::shared_ptr<ReferenceCore> core, CallOptions options = {})
       : core_(std::move(core)),
-        proxy_(make_proxy<Service>(detail::make_invoker(core_, options))) {}
+        proxy_(make_proxy<Service>(detail::make_invoker(core_, std::move(options)))) {}
   std::shared_ptr<ReferenceCore> core_;
   std::shared_ptr<Service> proxy_;
 };
@@ -124,11 +102,12 @@ class SETTEE_API GenericReference {
   Task<hessian::Value> call(std::string method, std::vector<std::string> types,
                             std::vector<hessian::Value> arguments) const;
   GenericReference with(CallOptions options) const;
+  std::vector<AddressStatus> addresses() const { return detail::addresses_of(*core_); }
 
  private:
   friend class Client;
   GenericReference(std::shared_ptr<ReferenceCore> core, CallOptions options)
-      : core_(std::move(core)), options_(options) {}
+      : core_(std::move(core)), options_(std::move(options)) {}
   std::shared_ptr<ReferenceCore> core_;
   CallOptions options_;
 };
@@ -159,12 +138,17 @@ class SETTEE_API Client {
   /// The same for a service that is described at run time: an Invoker for its methods, for make_proxy()
   /// or to be used as it is; the caller owns one count of it. `service` and its methods must outlive
   /// the Invoker. An empty interface_name means the interface named in the url.
-  Invoker* refer_erased(std::string_view url, const ServiceInfo& service, ReferOptions options = {});
+  Invoker* refer_erased(std::string_view url, const ServiceInfo& service,
+                        ReferOptions options = {});
   /// The same for the interface named in the url: bolt://host:port/interface[:version[:uniqueId]],
   /// zookeeper://host:port[/root]/interface..., file:///path#interface...
   GenericReference refer_generic(std::string_view url, ReferOptions options = {});
 
-  void add_filter(std::shared_ptr<Filter> filter);
+  /// For all references, those that are there too. See FilterUse. An Error (kInvalidArgument) for a
+  /// name that is taken.
+  void add_filter(FilterUse filter);
+  /// False if there is none. Calls on their way still go through it.
+  bool remove_filter(std::string_view name);
   /// Ends all calls with an Error (kStopped) and closes the connections. Not on a loop's thread.
   void stop();
 

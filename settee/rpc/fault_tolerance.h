@@ -18,7 +18,7 @@
 // With n addresses no rate is more than n times the average: with fewer than six, the default multiple
 // of 6 never finds one. Set it to less than the number of addresses.
 //
-// Each decision is published as a ProviderRegulated, with its reason, and logged.
+// Each decision is published as a ProviderRegulated (settee/rpc/events.h), with its reason, and logged.
 
 #pragma once
 
@@ -40,14 +40,29 @@ struct FaultTolerance {
   int degrade_max_ip_count = 2;  ///< No more addresses of a service are degraded at a time.
 };
 
-/// Event: the weight of an address has been changed, or would have been.
-struct ProviderRegulated {
-  std::string service;
-  std::string address;
-  int weight_before = 0;
-  int weight = 0;
-  bool effective = false;  ///< Else it was only told.
-  std::string reason;
+/// Takes an address out that fails again and again, for a while. It is called all the same when there
+/// is no other. Each decision is a ProviderEjected. Off unless enabled.
+struct OutlierEjection {
+  bool enabled = false;
+  int consecutive_failures = 5;  ///< As fault tolerance counts failures.
+  std::chrono::milliseconds base_time{
+      30'000};  ///< The first time; then twice, three times as long,
+  std::chrono::milliseconds most_time{300'000};  ///< up to this.
+  int most_percent = 50;                         ///< No more of the addresses are out at a time.
+};
+
+/// Lets no call of a method through to an address that fails too many of them, so that its callers
+/// do not wait and it can recover: open for `open_time`, then half open for `trial_calls`; if they
+/// succeed it is closed, else open again. With no address left the call ends at once (kNoProvider).
+/// Each change is a BreakerChanged. Off unless enabled.
+struct CircuitBreaker {
+  bool enabled = false;
+  std::chrono::milliseconds window{10'000};
+  int least_calls = 20;       ///< In the window, of a method at an address; fewer decide nothing.
+  double failure_rate = 0.5;  ///< As fault tolerance counts failures.
+  std::chrono::milliseconds slow_call{0};  ///< A call that takes longer is a failure. 0: none is.
+  std::chrono::milliseconds open_time{5'000};
+  int trial_calls = 3;
 };
 
 }  // namespace settee::inline v0::rpc

@@ -226,6 +226,20 @@ int Provider::weight() const noexcept {
                                                    std::numeric_limits<int>::max()));
 }
 
+std::string Provider::why_not(const ServiceKey& key) const {
+  if (protocol != key.protocol) {
+    return fmt::format("it speaks {}, not {}", protocol, key.protocol);
+  }
+  if (const std::string_view own = attribute("uniqueId"); own != key.unique_id) {
+    return fmt::format("it has uniqueId '{}', not '{}'", own, key.unique_id);
+  }
+  const std::string_view own = attribute("version");
+  if (!own.empty() && own != key.version) {
+    return fmt::format("it has version {}, not {}", own, key.version);
+  }
+  return {};
+}
+
 bool Provider::same_as(const Provider& other) const noexcept {
   return protocol == other.protocol && endpoint == other.endpoint && path == other.path &&
          attribute("serialization") == other.attribute("serialization") &&

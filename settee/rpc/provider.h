@@ -63,6 +63,10 @@ struct Provider {
   /// Attribute weight, 100 without one, never below 0.
   SETTEE_API int weight() const noexcept;
 
+  /// Why it does not serve calls of `key`: another protocol, uniqueId or version (which counts if it
+  /// says one). Empty: it does.
+  SETTEE_API std::string why_not(const ServiceKey& key) const;
+
   /// The same provider, whatever its weight: protocol, address, path, serialization and rpcVer
   /// agree.
   SETTEE_API bool same_as(const Provider& other) const noexcept;

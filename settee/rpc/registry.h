@@ -39,6 +39,9 @@ struct RegistryOptions {
   /// limits of its own (by default 2 and 20 of its ticks).
   std::chrono::milliseconds session_timeout{20'000};
   std::chrono::milliseconds scan_period{2'000};  ///< Local file: how often it is looked at.
+  /// Where the last known providers are kept, a file for each registry and interface, for a start
+  /// while the registry cannot be reached. Empty: nowhere.
+  std::string backup_directory = {};
 };
 
 class SETTEE_API Registry {
@@ -49,6 +52,8 @@ class SETTEE_API Registry {
 
   /// "zookeeper://127.0.0.1:2181", "file:///run/services"
   virtual const std::string& address() const noexcept = 0;
+  /// How it is, for a person: "connected", or what is tried, for how long, and why it fails.
+  virtual std::string status() const = 0;
 
   /// Makes `provider` known as one of `key`, until withdraw() or the registry object ends. Once
   /// more with the same protocol, address and path replaces what was there. What readers look for
@@ -66,9 +71,11 @@ class SETTEE_API Registry {
   /// Ends when it is destroyed, which waits for a call of its listener that runs: then none runs,
   /// and none will. A listener may destroy its own.
   using Watch = std::shared_ptr<void>;
-  /// Calls `listener` with all providers of `key` that the registry lists, now and after each
-  /// change; one call at a time, on a thread of the registry: it must not block. While the registry
-  /// cannot be reached nothing is called: what was told last holds. Nothing is filtered but what
+  /// Calls `listener` with all providers of the interface that the registry lists, now and after each
+  /// change; one call at a time, on a thread of the registry: it must not block. Those of other
+  /// versions, uniqueIds and protocols are among them and say so in their attributes, so that
+  /// whoever asks can tell why they do not serve (Provider::why_not). While the registry cannot be
+  /// reached nothing is called: what was told last holds. Nothing is filtered but what
   /// cannot be read (logged), what is registered as offline, and all but the latest of several
   /// entries for the same provider (Provider::same_as): the others are what a killed process has
   /// left behind.

@@ -22,6 +22,7 @@ using wire::eventually;
 class MemoryRegistry final : public Registry {
  public:
   const std::string& address() const noexcept override { return address_; }
+  std::string status() const override { return "connected"; }
   Task<void> publish(ServiceKey key, Provider provider) override {
     {
       const std::lock_guard lock(mutex_);

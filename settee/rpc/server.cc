@@ -378,9 +378,8 @@ void Server::provide_erased(const ServiceInfo& service, std::shared_ptr<void> ow
 
 bool Server::withdraw(std::string_view unique_name) { return core_->withdraw(unique_name); }
 
-void Server::add_filter(std::shared_ptr<Filter> filter) {
-  core_->filters.push_back(std::move(filter));
-}
+void Server::add_filter(FilterUse filter) { core_->filters.push_back(std::move(filter.filter)); }
+bool Server::remove_filter(std::string_view) { return false; }
 
 void Server::start() { core_->start(); }
 void Server::stop() { core_->stop(); }

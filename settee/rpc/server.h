@@ -39,18 +39,20 @@ struct ServerOptions {
   std::uint16_t port = 12200;             ///< 0: a free one, see port().
   std::string app_name = {};              ///< Shown to peers and in messages.
   std::size_t max_connections = 100'000;  ///< More are closed at once.
-  std::size_t max_in_flight = 4'096;      ///< Calls of one connection; then it is not read until fewer.
-  std::uint32_t max_frame = 64 * 1024 * 1024;     ///< Content bytes of one request.
-  std::size_t max_unsent = 4 * 1024 * 1024;       ///< Bytes a peer does not take; then it is not read.
-  std::chrono::milliseconds idle_close{90'000};   ///< No byte either way for so long: closed. 0: never.
-  std::chrono::milliseconds drain{10'000};        ///< stop() waits so long for calls that run.
-  std::uint32_t hessian_depth = 256;              ///< Values within values in a request.
-  std::uint32_t hessian_nodes = 10'000'000;       ///< Values in a request.
+  std::size_t max_in_flight = 4'096;  ///< Calls of one connection; then it is not read until fewer.
+  std::uint32_t max_frame = 64 * 1024 * 1024;  ///< Content bytes of one request.
+  std::size_t max_unsent = 4 * 1024 * 1024;    ///< Bytes a peer does not take; then it is not read.
+  std::chrono::milliseconds idle_close{
+      90'000};                               ///< No byte either way for so long: closed. 0: never.
+  std::chrono::milliseconds drain{10'000};   ///< stop() waits so long for calls that run.
+  std::uint32_t hessian_depth = 256;         ///< Values within values in a request.
+  std::uint32_t hessian_nodes = 10'000'000;  ///< Values in a request.
 
   /// Where start() publishes the services, when the server can be called, and stop() withdraws them.
   std::vector<std::shared_ptr<Registry>> registries = {};
-  std::string public_host = {};     ///< What consumers are told; empty: host, or this machine's address.
-  std::uint16_t public_port = 0;    ///< The same; 0: port().
+  std::string public_host =
+      {};  ///< What consumers are told; empty: host, or this machine's address.
+  std::uint16_t public_port = 0;                       ///< The same; 0: port().
   std::chrono::milliseconds register_timeout{10'000};  ///< For each service and registry.
   /// How long stop() serves on after it has withdrawn the services: consumers hear of it meanwhile.
   std::chrono::milliseconds leave{1'000};
@@ -61,8 +63,10 @@ struct ProvideOptions {
   std::string unique_id = {};
   /// Where blocking methods of this service run; null: the Runtime's pool.
   std::shared_ptr<ThreadPool> pool = nullptr;
-  int weight = 100;                                      ///< Of this address, for consumers.
-  std::map<std::string, std::string> attributes = {};    ///< More of them, for the registries.
+  int weight = 100;                                    ///< Of this address, for consumers.
+  std::vector<FilterUse> filters = {};                 ///< Beside the server's.
+  std::vector<std::string> without_filters = {};       ///< Names of the server's; "*": none.
+  std::map<std::string, std::string> attributes = {};  ///< More of them, for the registries.
 };
 
 /// interface:version[:unique_id]
@@ -87,8 +91,10 @@ class SETTEE_API Server {
   /// Takes a service back and waits until no call of it runs; false if there is none. Not on a loop's
   /// thread. The object is released before this returns.
   bool withdraw(std::string_view unique_name);
-  /// Adds a filter behind those that are there. Before start().
-  void add_filter(std::shared_ptr<Filter> filter);
+  /// For all services. See FilterUse. An Error (kInvalidArgument) for a name that is taken.
+  void add_filter(FilterUse filter);
+  /// False if there is none. Calls on their way still go through it.
+  bool remove_filter(std::string_view name);
 
   void start();
   void stop();

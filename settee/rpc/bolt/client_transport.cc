@@ -28,6 +28,9 @@ class BoltAddress final : public Address {
   ~BoltAddress() override;
   /// On the loop of that index.
   const std::shared_ptr<Channel>& channel(std::size_t index);
+  void connect() override {}
+  AddressState state() const noexcept override { return AddressState::kIdle; }
+  std::string trouble() const override { return {}; }
 
  private:
   const std::shared_ptr<BoltTransport> transport_;
@@ -59,7 +62,7 @@ class BoltTransport final : public Transport, public std::enable_shared_from_thi
 
   std::unique_ptr<Target> target(TargetOptions target_options) override;
 
-  std::shared_ptr<Address> address(const net::Endpoint& endpoint) override {
+  std::shared_ptr<Address> address(const net::Endpoint& endpoint, int /*connections*/) override {
     const std::lock_guard lock(mutex_);
     std::weak_ptr<BoltAddress>& known = addresses_[endpoint.to_string()];
     if (const auto address = known.lock()) return address;

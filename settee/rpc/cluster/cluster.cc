@@ -238,7 +238,7 @@ std::size_t Cluster::choose(const List& list, Choice& choice,
 // one that was tried before if there is no other.
 bool Cluster::again(const Outgoing& outgoing, const Error& error, int& retries, bool& anywhere) {
   anywhere = false;
-  if (!options_.failover) return false;
+  if (options_.mode != ClusterMode::kFailover) return false;
   if (error.code() == Code::kConnectFailed) return true;  // costs nobody anything
   if (may_have_run(error.code())) {
     anywhere = retries > 0;

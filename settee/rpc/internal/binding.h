@@ -19,6 +19,7 @@
 #include "settee/net/connection.h"
 #include "settee/net/endpoint.h"
 #include "settee/rpc/client.h"
+#include "settee/rpc/events.h"
 #include "settee/rpc/server.h"
 
 namespace settee::inline v0::rpc {
@@ -33,6 +34,14 @@ class ServerBinding {
                                                net::Connection& connection) = 0;
 };
 
+/// How an address is, over all loops.
+enum class AddressState : std::uint8_t {
+  kIdle,       ///< Nothing has asked for a connection yet.
+  kAvailable,  ///< At least one connection is there.
+  kRetry,      ///< None is; the next attempt comes.
+  kDead,       ///< No attempt of several has reached it.
+};
+
 /// An address, with a client's connections to it, which all services that it calls there share. When
 /// nobody holds it any more its calls are waited for and its connections closed.
 class Address {
@@ -43,6 +52,11 @@ class Address {
   Address& operator=(const Address&) = delete;
   /// host:port
   const std::string& text() const noexcept { return text_; }
+  /// Begins to connect on all loops, if they are not connected. Does not wait. Any thread.
+  virtual void connect() = 0;
+  virtual AddressState state() const noexcept = 0;
+  /// Why it is not available, as text for a person; empty if it is or nothing was tried.
+  virtual std::string trouble() const = 0;
 
  private:
   const std::string text_;
@@ -50,14 +64,16 @@ class Address {
 
 /// One call of a method of a service.
 struct Outgoing {
-  const MethodInfo* method = nullptr;            ///< Null: a call by name.
-  std::string_view name;                         ///< Of the method, on the wire.
-  void* const* arguments = nullptr;              ///< Of a described method.
-  std::span<const std::string> types;            ///< Java signatures of a call by name.
-  std::span<const hessian::Value> values;        ///< Its arguments.
-  void* result = nullptr;                        ///< A hessian::Value for a call by name.
+  const Baggage* headers = nullptr;        ///< Beside those of its Context. Null: none.
+  CallMeasures* measures = nullptr;        ///< To be filled, if not null.
+  const MethodInfo* method = nullptr;      ///< Null: a call by name.
+  std::string_view name;                   ///< Of the method, on the wire.
+  void* const* arguments = nullptr;        ///< Of a described method.
+  std::span<const std::string> types;      ///< Java signatures of a call by name.
+  std::span<const hessian::Value> values;  ///< Its arguments.
+  void* result = nullptr;                  ///< A hessian::Value for a call by name.
   settee::detail::CallMode mode{};
-  std::chrono::milliseconds timeout{};           ///< Beside the Context's deadline.
+  std::chrono::milliseconds timeout{};  ///< Beside the Context's deadline.
 };
 
 /// A service, as a client calls it. Used from any thread.
@@ -81,7 +97,8 @@ class Transport {
  public:
   virtual ~Transport() = default;
   virtual std::unique_ptr<Target> target(TargetOptions options) = 0;
-  virtual std::shared_ptr<Address> address(const net::Endpoint& endpoint) = 0;
+  /// `connections`: on each loop; those who ask for the same address and number share it.
+  virtual std::shared_ptr<Address> address(const net::Endpoint& endpoint, int connections = 1) = 0;
   /// Ends all calls and connections; returns when nothing of it runs. Not on a loop.
   virtual void stop() = 0;
 };

@@ -190,6 +190,10 @@ class KeptRegistry final : public Registry {
   ~KeptRegistry() override { keeper_->stop(); }
 
   const std::string& address() const noexcept override { return keeper_->address(); }
+  std::string status() const override {
+    std::string trouble = keeper_->trouble();
+    return trouble.empty() ? "connected" : trouble;
+  }
 
   Task<void> publish(ServiceKey key, Provider provider) override {
     return publish(keeper_, runtime_, std::move(key), std::move(provider));

@@ -25,6 +25,7 @@
 #include "settee/base/stats.h"
 #include "settee/rpc/cluster/internal/balancer.h"
 #include "settee/rpc/cluster/internal/regulator.h"
+#include "settee/rpc/events.h"
 #include "settee/rpc/internal/binding.h"
 
 namespace settee::inline v0::rpc::cluster {
@@ -32,8 +33,8 @@ namespace settee::inline v0::rpc::cluster {
 struct ClusterOptions {
   std::string service;  ///< Unique name, for messages.
   std::string balancer = "auto";
-  bool failover = true;  ///< Else one try only.
-  int retries = 0;       ///< Beyond what is safe, as the caller asked.
+  ClusterMode mode = ClusterMode::kFailover;
+  int retries = 0;  ///< Beyond what is safe, as the caller asked.
   FaultTolerance fault_tolerance;
 };
 
@@ -48,7 +49,7 @@ class Peer final : public Member {
   /// Of the window that runs, for fault tolerance.
   std::atomic<std::int64_t> calls{0};
   std::atomic<std::int64_t> failures{0};
-  int idle_windows = 0;         // the housekeeper's
+  int idle_windows = 0;                     // the housekeeper's
   std::atomic<int> tolerated{base_weight};  // the weight by fault tolerance
 };
 

@@ -83,6 +83,8 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   Keeper& operator=(const Keeper&) = delete;
 
   const std::string& address() const noexcept { return address_; }
+  /// What is in the way now; empty: nothing.
+  std::string trouble() const;
   void start();
   /// From any thread. Waits until the thread has ended, unless it is the thread itself that calls.
   void stop() noexcept;
@@ -130,7 +132,6 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   /// What is in the way now, for the errors of those who wait; empty: nothing. Logged if it is new
   /// and `say`.
   void trouble(std::string text, bool say = true);
-  std::string trouble() const;
 
   void log(LogLevel level, const std::string& message) const;
 
