@@ -11,8 +11,10 @@
 
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "settee/base/export.h"
@@ -23,8 +25,11 @@ namespace settee::inline v0 {
 class SETTEE_API EventText {
  public:
   EventText() noexcept = default;
-  EventText(std::string_view text) noexcept : text_(text) {}  // NOLINT: a view of it
-  EventText(const char* text) noexcept : text_(text) {}       // NOLINT: the same
+  /// A view of it.
+  template <class Text>
+    requires(std::convertible_to<const Text&, std::string_view> &&
+             !std::same_as<std::remove_cvref_t<Text>, EventText>)
+  EventText(const Text& text) noexcept : text_(text) {}  // NOLINT: it is one
   EventText(const EventText& other);
   EventText(EventText&& other) noexcept = default;
   EventText& operator=(EventText other) noexcept {

@@ -25,6 +25,7 @@
 
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <map>
 #include <memory>
@@ -142,8 +143,8 @@ struct FilterUse {
   int order;                         ///< Lower ones are further outside; of equals the first added.
   std::vector<std::string> methods;  ///< It is for these only; empty: for all.
 
-  FilterUse(std::shared_ptr<Filter> used, std::string called = {},
-            int place = 0,  // NOLINT: it is one
+  template <std::derived_from<Filter> F>
+  FilterUse(std::shared_ptr<F> used, std::string called = {}, int place = 0,  // NOLINT: it is one
             std::vector<std::string> only = {})
       : filter(std::move(used)), name(std::move(called)), order(place), methods(std::move(only)) {}
 };

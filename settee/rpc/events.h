@@ -40,6 +40,19 @@ struct CallFacts {
   EventText invoke_type;  ///< "sync" (awaited), "callback" (also futures) or "oneway".
   EventText app;          ///< This program.
   EventText peer_app;     ///< The other one, as far as it is known.
+
+  /// Views of the same texts: for the next event of the call.
+  CallFacts borrowed() const noexcept {
+    CallFacts facts;
+    facts.number = number;
+    facts.service = service.view();
+    facts.method = method.view();
+    facts.protocol = protocol.view();
+    facts.invoke_type = invoke_type.view();
+    facts.app = app.view();
+    facts.peer_app = peer_app.view();
+    return facts;
+  }
 };
 
 /// How large the messages of a call were and what was spent on them; 0 where it is not known.

@@ -20,6 +20,7 @@ void FilterSet::add(FilterUse use) {
                 fmt::format("add_filter('{}'): there is one of that name", use.name));
   }
   all_.push_back(std::move(use));
+  count_.store(all_.size(), std::memory_order_relaxed);
   version_.fetch_add(1, std::memory_order_release);
 }
 
@@ -29,6 +30,7 @@ bool FilterSet::remove(std::string_view name) {
   if (std::erase_if(all_, [&](const FilterUse& use) { return use.name == name; }) == 0) {
     return false;
   }
+  count_.store(all_.size(), std::memory_order_relaxed);
   version_.fetch_add(1, std::memory_order_release);
   return true;
 }

@@ -1,43 +1,27 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
+//
+// The addresses of a reference, and what happens to them in the course of time. The way of a call is in
+// cluster_call.cc.
 
 #include "settee/rpc/cluster/internal/cluster.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
+#include <unordered_set>
 
-#include "settee/base/detail/parking.h"
+#include "settee/rpc/cluster/internal/regulator.h"
 #include "settee/rpc/internal/this_host.h"
 
 namespace settee::inline v0::rpc::cluster {
 
 namespace {
 
-// How long an address that could not be reached is left alone while there are others. Its connection is
-// tried again in the background meanwhile.
-constexpr std::chrono::milliseconds kAvoidUnreachable{1'000};
-// And one that refused as it was busy or about to leave.
-constexpr std::chrono::milliseconds kAvoidBusy{100};
+constexpr std::size_t kFewest = 3;  // of so few a loss may be the truth
 
-constexpr std::size_t kFewest = 3;      // of so few a loss may be the truth
-constexpr std::size_t kMostTries = 16;  // of one call
-
-// Whether the call cannot have begun.
-bool never_began(Code code) {
-  return code == Code::kConnectFailed || code == Code::kBusy || code == Code::kOverflow;
-}
-
-// Whether it may have run without our knowing.
-bool may_have_run(Code code) { return code == Code::kConnectionClosed || code == Code::kTimeout; }
-
-// Whether it speaks against the address: what the caller or the method did wrong does not.
-bool is_fault(Code code) {
-  return may_have_run(code) || code == Code::kBusy || code == Code::kConnectFailed ||
-         code == Code::kPeerError || code == Code::kPeerEncode || code == Code::kProtocol;
-}
+// Between the addresses that kElastic connects to in the background.
+constexpr std::chrono::milliseconds kElasticPause{10};
 
 // A provider begins with warmupWeight, and has its own weight warmupTime ms after its startTime.
 Duration warm_in(const Provider& provider) {
@@ -48,25 +32,16 @@ Duration warm_in(const Provider& provider) {
 }
 bool warms_up(const Provider& provider) { return warm_in(provider) > Duration::zero(); }
 
-// Where a provider stands; two cannot stand at the same place.
-std::string place(const Provider& provider) {
-  return fmt::format("{}://{}/{}", provider.protocol, provider.endpoint.to_string(), provider.path);
-}
-
-// xorshift64*, one for each thread: a choice of addresses needs no better.
-std::uint64_t random_bits() noexcept {
-  static constinit thread_local std::uint64_t state = 0;
-  if (state == 0) {
-    const auto now = static_cast<std::uint64_t>(Clock::now().time_since_epoch().count());
-    state = (now ^ reinterpret_cast<std::uintptr_t>(&state)) | 1;
-  }
-  state ^= state >> 12;
-  state ^= state << 25;
-  state ^= state >> 27;
-  return state * 0x2545f4914f6cdd1dULL;
-}
-
 }  // namespace
+
+std::string place_of(const Provider& provider) {
+  std::string place = provider.protocol;
+  place += "://";
+  place += provider.endpoint.to_string();
+  place += '/';
+  place += provider.path;
+  return place;
+}
 
 ClusterStats::ClusterStats(Stats& stats)
     : retries(stats.counter("settee.rpc.client.retries", "1", "Tries of calls after their first")),
@@ -75,7 +50,11 @@ ClusterStats::ClusterStats(Stats& stats)
       no_provider(stats.counter("settee.rpc.client.no_provider", "1",
                                 "Calls that found no address to go to")),
       kept(stats.counter("settee.rpc.client.providers_kept", "1",
-                         "Providers kept although a registry no longer listed them")) {}
+                         "Providers kept although a registry no longer listed them")),
+      ejected(stats.counter("settee.rpc.client.providers_ejected", "1",
+                            "Times that outlier ejection took an address out")),
+      breakers_opened(stats.counter("settee.rpc.client.breakers_opened", "1",
+                                    "Times that a circuit breaker opened")) {}
 
 Cluster::Cluster(Runtime& runtime, Transport& transport, ClusterOptions options)
     : runtime_(runtime),
@@ -83,43 +62,68 @@ Cluster::Cluster(Runtime& runtime, Transport& transport, ClusterOptions options)
       options_(std::move(options)),
       stats_(runtime.stats()),
       regulated_(runtime.events().channel<ProviderRegulated>()),
-      list_(std::make_shared<List>()) {
+      ejected_(runtime.events().channel<ProviderEjected>()),
+      breaker_changed_(runtime.events().channel<BreakerChanged>()),
+      addresses_changed_(runtime.events().channel<AddressesChanged>()),
+      try_started_(runtime.events().channel<ClientTryStarted>()),
+      try_ended_(runtime.events().channel<ClientTryEnded>()) {
   Result<std::shared_ptr<const Balancer>> made = make_balancer(options_.balancer, {}, counters_);
   if (!made) throw made.error();
   wants_key_ = (*made)->wants_key();
+  auto first = std::make_shared<List>();
+  first->plain = make_view(*first, {});
+  list_ = std::move(first);
   for (std::size_t i = 0; i < runtime.loop_count(); ++i)
     per_loop_.emplace_back().loop = &runtime.loop(i);
   if (runtime.has_foreign_loop()) per_loop_.emplace_back().loop = &runtime.foreign_loop();
 }
 
-void Cluster::update(const Providers& all) {
+void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::string_view source) {
   const std::shared_ptr<const List> old = list();
-  std::map<std::string, std::shared_ptr<Member>> known;
+  std::unordered_map<std::string_view, const std::shared_ptr<Member>*> known;
+  known.reserve(old->members.size());
   for (const std::shared_ptr<Member>& member : old->members) {
-    known.emplace(place(member->provider), member);
+    known.emplace(static_cast<const Peer&>(*member).place, &member);
   }
   auto next = std::make_shared<List>();
   next->members.reserve(all.size());
-  std::set<std::string> seen;
+  std::unordered_set<std::string_view> seen;
+  seen.reserve(all.size());
   bool warming = false;
+  std::size_t stayed = 0;
   for (const Provider& provider : all) {
-    std::string where = place(provider);
-    if (!seen.insert(where).second) continue;
+    std::string where = place_of(provider);
+    if (seen.contains(where)) continue;
     const auto found = known.find(where);
-    if (found != known.end() && found->second->provider == provider) {
-      next->members.push_back(found->second);
+    if (found != known.end()) ++stayed;
+    if (found != known.end() && (*found->second)->provider == provider) {
+      next->members.push_back(*found->second);
+      seen.insert(static_cast<const Peer&>(**found->second).place);
       continue;
     }
-    auto peer = std::make_shared<Peer>(provider, clock_, transport_.address(provider.endpoint));
-    if (found != known.end()) peer->latency_ns.store(found->second->latency_ns.load());
+    auto peer = std::make_shared<Peer>(provider, std::move(where), clock_,
+                                       transport_.address(provider.endpoint, options_.connections));
+    if (found != known.end()) peer->latency_ns.store((*found->second)->latency_ns.load());
     warming = warming || warms_up(provider);
+    seen.insert(peer->place);
     next->members.push_back(std::move(peer));
   }
+  next->dropped = std::move(dropped);
   if (warming) warm_up(*next);
   // What makes the dear ones dear is done here, on the thread that brings the news: the old list serves
-  // until then.
-  next->balancer = make_balancer(options_.balancer, next->members, counters_).value();
+  // until then. So are the views that calls are likely to ask for.
+  next->plain = make_view(*next, {});
+  {
+    const std::lock_guard lock(old->mutex);
+    for (const auto& [key, view] : old->views) next->views.emplace(key, nullptr);
+  }
+  for (auto& [key, view] : next->views) view = make_view(*next, key);
+  AddressesChanged event;
+  event.known = next->members.size();
+  event.added = next->members.size() - stayed;
+  event.removed = old->members.size() - stayed;
   std::vector<Waiting> woken;
+  const std::shared_ptr<const List> made = next;
   {
     const std::lock_guard lock(mutex_);
     list_ = std::move(next);
@@ -127,7 +131,16 @@ void Cluster::update(const Providers& all) {
     woken.swap(waiting_);
   }
   for (const Waiting& waiting : woken) settee::detail::Parking::wake(waiting);
-  if (warming || options_.fault_tolerance.regulation_effective) keep_house();
+  if (warming || options_.fault_tolerance.regulation_effective ||
+      options_.outlier_ejection.enabled) {
+    keep_house();
+  }
+  if (options_.connect != ConnectWhen::kLazy) connect(*made);
+  if (addresses_changed_.active()) {
+    event.service = options_.service;
+    event.source = source;
+    addresses_changed_.publish(event);
+  }
   if (old->members.empty()) return;
   // Loops that call nobody shall not keep what is gone connected.
   for (const PerLoop& one : per_loop_) {
@@ -137,16 +150,17 @@ void Cluster::update(const Providers& all) {
   }
 }
 
-void Cluster::update_from_registry(const Providers& all, std::string_view registry) {
+void Cluster::update_from_registry(const Providers& all, std::vector<Dropped> dropped,
+                                   std::string_view registry) {
   const std::shared_ptr<const List> old = list();
   const std::size_t before = old->members.size();
   // A registry that loses its data, or is cut off from the providers, must not take down what works.
   if (before < kFewest ? all.empty() && before > 0 : all.size() * 5 < before) {
     Providers both = all;
-    std::set<std::string> listed;
-    for (const Provider& provider : all) listed.insert(place(provider));
+    std::unordered_set<std::string> listed;
+    for (const Provider& provider : all) listed.insert(place_of(provider));
     for (const std::shared_ptr<Member>& member : old->members) {
-      if (listed.contains(place(member->provider))) continue;
+      if (listed.contains(static_cast<const Peer&>(*member).place)) continue;
       both.push_back(member->provider);
       stats_.kept.add();
     }
@@ -154,10 +168,10 @@ void Cluster::update_from_registry(const Providers& all, std::string_view regist
                  fmt::format("{}: {} now lists {} of {} providers; the others are kept, and called "
                              "as long as they answer",
                              options_.service, registry, all.size(), before));
-    update(both);
+    update(both, std::move(dropped), registry);
     return;
   }
-  update(all);
+  update(all, std::move(dropped), registry);
 }
 
 std::shared_ptr<const Cluster::List> Cluster::list() const {
@@ -165,160 +179,92 @@ std::shared_ptr<const Cluster::List> Cluster::list() const {
   return list_;
 }
 
-// The list that calls on this loop use: a copy of it here, renewed when there is another.
-const Cluster::List& Cluster::current() const {
+// What calls on this loop use: a copy of the list, renewed when there is another.
+Cluster::PerLoop& Cluster::current() const {
   PerLoop& here = *std::find_if(per_loop_.begin(), per_loop_.end(),
                                 [](const PerLoop& one) { return one.loop == Loop::current(); });
   if (const std::uint64_t version = version_.load(std::memory_order_acquire);
       version != here.version) {
     here.list = list();
     here.version = version;
-  }
-  return *here.list;
-}
-
-// Waits for the first list, which a registry brings.
-Task<void> Cluster::known(TimePoint by) {
-  settee::detail::Parking parking;
-  {
-    const std::lock_guard lock(mutex_);
-    if (version_.load() != 0) co_return;
-    waiting_.push_back(parking.waker());
-  }
-  using Reason = settee::detail::Parking::Reason;
-  const Reason reason = co_await parking.wait(by);
-  if (reason != Reason::kWoken) {
-    const std::lock_guard lock(mutex_);
-    std::erase(waiting_, parking.waker());
-  }
-  if (reason != Reason::kWoken && reason != Reason::kTime) {
-    co_await fail(settee::detail::Parking::error(
-        reason, fmt::format("waiting for the first providers of {}", options_.service)));
-  }
-}
-
-namespace {
-
-bool tried(const std::vector<Cluster::Failure>& failures, const Member& member) {
-  return std::any_of(failures.begin(), failures.end(),
-                     [&](const auto& failure) { return failure.peer.get() == &member; });
-}
-
-}  // namespace
-
-std::size_t Cluster::choose(const List& list, Choice& choice,
-                            const std::vector<Failure>& failures) const {
-  const std::size_t count = list.members.size();
-  if (count == 0) return Balancer::kNone;
-  const TimePoint::rep now = Loop::current()->now().time_since_epoch().count();
-  const auto good = [&](std::size_t index) {
-    const Peer& peer = list.peer(index);
-    return peer.avoid_until.load(std::memory_order_relaxed) <= now && !tried(failures, peer);
-  };
-  for (int draw = 0; draw < 3; ++draw) {
-    const std::size_t index = list.balancer->choose(choice);
-    if (good(index)) return index;
-    choice.random = random_bits();
-    ++choice.attempt;
-  }
-  // Most are out: whoever is left, and if nobody is, whoever has not been tried.
-  const std::size_t from = choice.random % count;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (const std::size_t index = (from + i) % count; good(index)) return index;
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    if (const std::size_t index = (from + i) % count; !tried(failures, list.peer(index))) {
-      return index;
-    }
-  }
-  return Balancer::kNone;
-}
-
-// Whether a call that failed like this is tried at another address, or, as the caller asked for it, at
-// one that was tried before if there is no other.
-bool Cluster::again(const Outgoing& outgoing, const Error& error, int& retries, bool& anywhere) {
-  anywhere = false;
-  if (options_.mode != ClusterMode::kFailover) return false;
-  if (error.code() == Code::kConnectFailed) return true;  // costs nobody anything
-  if (may_have_run(error.code())) {
-    anywhere = retries > 0;
-    if (anywhere) --retries;
-    const bool idempotent = outgoing.method != nullptr && outgoing.method->idempotent;
-    if (!anywhere && !idempotent) return false;
-  } else if (!never_began(error.code())) {
-    return false;
-  }
-  if (budget_.fetch_sub(1'000, std::memory_order_relaxed) >= 1'000) return true;
-  budget_.fetch_add(1'000, std::memory_order_relaxed);
-  stats_.retries_refused.add();
-  return false;
-}
-
-void Cluster::note(Peer& peer, const Result<void>& ended, TimePoint began) {
-  const TimePoint now = Clock::now();
-  peer.calls.fetch_add(1, std::memory_order_relaxed);
-  if (ended || ended.error().code() == Code::kBusiness) {
-    const auto took = std::chrono::nanoseconds(now - began).count();
-    const std::int64_t mean = peer.latency_ns.load(std::memory_order_relaxed);
-    peer.latency_ns.store(mean == 0 ? std::max<std::int64_t>(took, 1) : mean + (took - mean) / 8,
-                          std::memory_order_relaxed);
-    return;
-  }
-  const Code code = ended.error().code();
-  if (is_fault(code)) peer.failures.fetch_add(1, std::memory_order_relaxed);
-  if (code != Code::kConnectFailed && code != Code::kBusy) return;
-  const Duration pause = code == Code::kBusy ? kAvoidBusy : kAvoidUnreachable;
-  peer.avoid_until.store((now + pause).time_since_epoch().count(), std::memory_order_relaxed);
-}
-
-Task<void> Cluster::call(Target& target, Outgoing outgoing, std::string hash_key) {
-  const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
-  const TimePoint by =
-      std::min(Context::share(self.context).deadline(), Clock::now() + outgoing.timeout);
-  Loop& loop = runtime_.loop();
-  if (!loop.in_loop()) co_await resume_on(loop);
-  if (version_.load(std::memory_order_acquire) == 0) co_await known(by);
-  if (const std::int32_t budget = budget_.load(std::memory_order_relaxed); budget < kFullBudget) {
-    budget_.store(budget + kEarned, std::memory_order_relaxed);
-  }
-  std::vector<Failure> failures;
-  int retries = options_.retries;
-  bool anywhere = false;
-  for (;;) {
-    std::shared_ptr<Peer> peer;
-    {
-      const List& list = current();
-      Choice choice;
-      choice.method = outgoing.name;
-      choice.random = random_bits();
-      choice.hash_key = hash_key;
-      std::size_t index = choose(list, choice, failures);
-      if (index == Balancer::kNone && anywhere) index = list.balancer->choose(choice);
-      if (index == Balancer::kNone) {
-        Error error = failed(outgoing, failures);
-        co_await fail(std::move(error));
+    here.views.clear();
+    if (here.sticky) {
+      const auto& members = here.list->members;
+      if (std::find(members.begin(), members.end(), here.sticky) == members.end()) {
+        here.sticky.reset();
       }
-      peer = std::static_pointer_cast<Peer>(list.members[index]);
     }
-    const TimePoint began = Clock::now();
-    outgoing.timeout = std::chrono::ceil<std::chrono::milliseconds>(by - began);
-    if (!failures.empty()) stats_.retries.add();
-    peer->in_flight.fetch_add(1, std::memory_order_relaxed);
-    Task<void> attempt = target.call(peer->address, outgoing);
-    Result<void> ended = co_await as_result(std::move(attempt));
-    peer->in_flight.fetch_sub(1, std::memory_order_relaxed);
-    note(*peer, ended, began);
-    if (ended) co_return;
-    failures.push_back({std::move(peer), ended.error()});
-    if (failures.size() >= kMostTries || !again(outgoing, ended.error(), retries, anywhere) ||
-        Clock::now() >= by) {
-      Error error = failed(outgoing, failures);
-      co_await fail(std::move(error));
+  }
+  return here;
+}
+
+std::shared_ptr<const Cluster::View> Cluster::make_view(const List& list,
+                                                        std::string_view key) const {
+  auto view = std::make_shared<View>();
+  view->route = options_.route;
+  view->members = list.members;
+  // The routers' keys, each ended by a zero byte; without a key no router is asked.
+  for (const std::shared_ptr<Router>& router : options_.routers) {
+    if (key.empty()) break;
+    const std::size_t end = key.find('\0');
+    std::vector<const Provider*> candidates;
+    for (const std::shared_ptr<Member>& member : view->members) {
+      candidates.push_back(&member->provider);
     }
+    const std::vector<std::string> reasons = router->drop(key.substr(0, end), candidates);
+    key.remove_prefix(end + 1);
+    view->route += fmt::format(">{}", router->name());
+    if (reasons.size() != candidates.size()) {
+      runtime_.log(
+          LogLevel::kError, "rpc",
+          fmt::format("{}: router {} gave {} answers for {} addresses; it is left out",
+                      options_.service, router->name(), reasons.size(), candidates.size()));
+      continue;
+    }
+    Members left;
+    for (std::size_t i = 0; i < reasons.size(); ++i) {
+      if (reasons[i].empty()) {
+        left.push_back(view->members[i]);
+      } else {
+        view->dropped.push_back({candidates[i]->endpoint.to_string(), RouteStep::kRouter,
+                                 fmt::format("{}: {}", router->name(), reasons[i])});
+      }
+    }
+    view->members = std::move(left);
+  }
+  view->balancer = make_balancer(options_.balancer, view->members, counters_).value();
+  return view;
+}
+
+void Cluster::connect(const List& list) {
+  std::vector<std::weak_ptr<Address>> rest;
+  for (std::size_t i = 0; i < list.members.size(); ++i) {
+    const auto& peer = static_cast<const Peer&>(*list.members[i]);
+    if (options_.connect == ConnectWhen::kAll || i < options_.elastic_size) {
+      peer.address->connect();
+    } else if (peer.address->state() == AddressState::kIdle) {
+      rest.push_back(peer.address);
+    }
+  }
+  if (rest.empty() || runtime_.stopped()) return;
+  const ContextScope nobodys{Context()};
+  try {
+    runtime_.spawn(connect_rest(weak_from_this(), std::move(rest)));
+  } catch (const Error&) {
+    // Stopped meanwhile.
   }
 }
 
-// Once a second, as long as the cluster lives: weights that time changes.
+Task<void> Cluster::connect_rest(std::weak_ptr<Cluster> cluster,
+                                 std::vector<std::weak_ptr<Address>> rest) {
+  for (const std::weak_ptr<Address>& one : rest) {
+    co_await sleep_for(kElasticPause);
+    if (cluster.expired()) co_return;
+    if (const std::shared_ptr<Address> address = one.lock()) address->connect();
+  }
+}
+
+// Once a second, as long as the cluster lives: what time changes.
 void Cluster::keep_house() {
   {
     const std::lock_guard lock(mutex_);
@@ -340,13 +286,14 @@ Task<void> Cluster::house(std::weak_ptr<Cluster> cluster) {
     if (!self) co_return;
     const std::shared_ptr<const List> list = self->list();
     if (self->options_.fault_tolerance.regulation_effective) self->tolerate_faults(*list);
+    if (self->options_.outlier_ejection.enabled) self->let_in(*list);
     self->warm_up(*list);
   }
 }
 
 void Cluster::warm_up(const List& list) {
-  for (std::size_t i = 0; i < list.members.size(); ++i) {
-    Peer& peer = list.peer(i);
+  for (const std::shared_ptr<Member>& member : list.members) {
+    auto& peer = static_cast<Peer&>(*member);
     const std::int64_t cold = peer.provider.number("warmupWeight", peer.tolerated.load());
     peer.set_weight(warms_up(peer.provider) ? static_cast<int>(cold) : peer.tolerated.load());
   }
@@ -358,7 +305,7 @@ void Cluster::tolerate_faults(const List& list) {
   seconds_ = 0;
   std::vector<Measure> measures(list.members.size());
   for (std::size_t i = 0; i < measures.size(); ++i) {
-    Peer& peer = list.peer(i);
+    auto& peer = static_cast<Peer&>(*list.members[i]);
     Measure& measure = measures[i];
     measure.base_weight = peer.base_weight;
     measure.weight = peer.tolerated.load();
@@ -369,7 +316,7 @@ void Cluster::tolerate_faults(const List& list) {
     measure.idle_windows = peer.idle_windows;
   }
   for (const Decision& decision : regulate(options, measures)) {
-    Peer& peer = list.peer(decision.index);
+    auto& peer = static_cast<Peer&>(*list.members[decision.index]);
     ProviderRegulated event;
     event.service = options_.service;
     event.address = peer.address->text();
@@ -386,37 +333,105 @@ void Cluster::tolerate_faults(const List& list) {
   }
 }
 
-// What the caller is told: what became of each try.
-Error Cluster::failed(const Outgoing& outgoing, const std::vector<Failure>& failures) {
-  const std::string what = fmt::format("{}#{}", options_.service, outgoing.name);
-  if (failures.empty()) {
-    stats_.no_provider.add();
-    return Error(Code::kNoProvider, fmt::format("{}: {}", what, describe_source()));
+// A call has failed in a way that speaks against the address.
+void Cluster::fault(Peer& peer, TimePoint now) {
+  peer.failures.fetch_add(1, std::memory_order_relaxed);
+  const OutlierEjection& options = options_.outlier_ejection;
+  if (!options.enabled) return;
+  const int failures = peer.failures_in_a_row.fetch_add(1, std::memory_order_relaxed) + 1;
+  if (failures < options.consecutive_failures || peer.ejected.load()) return;
+  std::size_t out = 1;
+  const std::shared_ptr<const List> all = list();
+  for (const std::shared_ptr<Member>& member : all->members) {
+    if (static_cast<const Peer&>(*member).ejected.load()) ++out;
   }
-  const Error& last = failures.back().error;
-  if (failures.size() == 1) return last;
-  bool none_reached = true;
-  std::string tries;
-  for (const Failure& failure : failures) {
-    none_reached = none_reached && failure.error.code() == Code::kConnectFailed;
-    const Error* cause = failure.error.cause();
-    tries += fmt::format("{}{}: {}", tries.empty() ? "" : "; ", failure.peer->address->text(),
-                         cause != nullptr ? cause->message() : failure.error.message());
-  }
-  if (none_reached) stats_.no_provider.add();
-  return Error(none_reached ? Code::kNoProvider : last.code(),
-               fmt::format("{}: {} addresses were tried: {}", what, failures.size(), tries));
+  if (out * 100 > static_cast<std::size_t>(options.most_percent) * all->members.size()) return;
+  if (peer.ejected.exchange(true)) return;
+  const int times = peer.ejections.fetch_add(1) + 1;
+  const auto time = std::min(options.base_time * times, options.most_time);
+  peer.ejected_until.store((now + time).time_since_epoch().count());
+  peer.avoid(now + time);
+  stats_.ejected.add();
+  ProviderEjected event;
+  event.service = options_.service;
+  event.address = peer.address->text();
+  event.time = time;
+  event.reason = fmt::format("{} failures in a row", failures);
+  runtime_.log(LogLevel::kWarning, "rpc",
+               fmt::format("{} at {}: ejected for {} ms: {}", event.service, event.address,
+                           time.count(), event.reason));
+  if (ejected_.active()) ejected_.publish(event);
 }
 
-std::string Cluster::describe_source() const {
-  const std::lock_guard lock(mutex_);
-  if (source_.empty()) return "no address is known";
-  return fmt::format("no address is known: {}", source_);
+void Cluster::let_in(const List& list) {
+  const TimePoint now = Clock::now();
+  for (const std::shared_ptr<Member>& member : list.members) {
+    auto& peer = static_cast<Peer&>(*member);
+    const TimePoint until{Duration(peer.ejected_until.load())};
+    if (peer.ejected.load() && now >= until) {
+      peer.failures_in_a_row.store(0);
+      peer.ejected.store(false);
+      ProviderEjected event;
+      event.service = options_.service;
+      event.address = peer.address->text();
+      event.reason = "its time is over";
+      runtime_.log(LogLevel::kWarning, "rpc",
+                   fmt::format("{} at {}: no longer ejected", event.service, event.address));
+      if (ejected_.active()) ejected_.publish(event);
+    } else if (peer.ejections.load() > 0 && !peer.ejected.load() &&
+               now - until > options_.outlier_ejection.base_time) {
+      // It has done well for as long: next time begins with less.
+      peer.ejections.fetch_sub(1);
+      peer.ejected_until.store(now.time_since_epoch().count());
+    }
+  }
 }
 
-void Cluster::describe(std::string source) {
+void Cluster::describe(std::function<std::string()> source) {
   const std::lock_guard lock(mutex_);
   source_ = std::move(source);
+}
+
+std::string Cluster::source() const {
+  std::function<std::string()> said;
+  {
+    const std::lock_guard lock(mutex_);
+    said = source_;
+  }
+  return said ? said() : std::string("no address is known");
+}
+
+std::vector<AddressStatus> Cluster::addresses() const {
+  static constexpr const char* kStates[] = {"idle", "available", "retry", "dead"};
+  const std::shared_ptr<const List> all = list();
+  std::vector<AddressStatus> statuses;
+  for (const std::shared_ptr<Member>& member : all->members) {
+    const auto& peer = static_cast<const Peer&>(*member);
+    AddressStatus& status = statuses.emplace_back();
+    status.url = peer.provider.to_string();
+    status.state = kStates[static_cast<std::size_t>(peer.address->state())];
+    status.dropped = peer.address->trouble();
+    if (peer.ejected.load()) status.dropped = "ejected: failures in a row";
+    status.weight = peer.weight();
+    status.in_flight = peer.in_flight.load(std::memory_order_relaxed);
+    status.latency = std::chrono::nanoseconds(peer.latency_ns.load(std::memory_order_relaxed));
+  }
+  for (const Dropped& one : all->dropped) {
+    AddressStatus& status = statuses.emplace_back();
+    status.url = one.address;
+    status.state = "idle";
+    status.dropped = fmt::format("{}: {}", to_string(one.step), one.reason);
+  }
+  return statuses;
+}
+
+std::vector<std::shared_ptr<Address>> Cluster::reachable() const {
+  std::vector<std::shared_ptr<Address>> addresses;
+  const std::shared_ptr<const List> all = list();
+  for (const std::shared_ptr<Member>& member : all->members) {
+    addresses.push_back(static_cast<const Peer&>(*member).address);
+  }
+  return addresses;
 }
 
 }  // namespace settee::inline v0::rpc::cluster

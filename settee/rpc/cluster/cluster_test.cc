@@ -263,7 +263,7 @@ TEST_F(ClusterTest, TheErrorNamesEveryAddressThatWasTried) {
 
 TEST_F(ClusterTest, FailfastTriesOnce) {
   ReferOptions options;
-  options.failover = false;
+  options.cluster = ClusterMode::kFailfast;
   options.balancer = "roundRobin";
   const auto shop = client_->refer<Shop>("bolt://" + nobody() + "," + servers_[0].address, options);
   int failed = 0;

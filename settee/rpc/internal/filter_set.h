@@ -28,6 +28,7 @@ class FilterSet {
   /// False if there is none of that name. Calls on their way keep it.
   bool remove(std::string_view name);
 
+  bool empty() const noexcept { return count_.load(std::memory_order_relaxed) == 0; }
   /// Grows with each change: chains made before it are old.
   std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
 
@@ -40,6 +41,7 @@ class FilterSet {
   mutable std::mutex mutex_;
   std::vector<FilterUse> all_;
   std::atomic<std::uint64_t> version_{1};
+  std::atomic<std::size_t> count_{0};
 };
 
 }  // namespace settee::inline v0::rpc

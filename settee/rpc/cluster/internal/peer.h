@@ -1,0 +1,75 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Peer: an address of a reference's list, with its connections and what calls have shown of it.
+//
+// Threads: any.
+
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "settee/rpc/cluster/internal/balancer.h"
+#include "settee/rpc/cluster/internal/breaker.h"
+#include "settee/rpc/internal/binding.h"
+
+namespace settee::inline v0::rpc::cluster {
+
+/// Where a provider stands; two cannot stand at the same place.
+std::string place_of(const Provider& provider);
+
+class Peer final : public Member {
+ public:
+  Peer(Provider p, std::string where, std::shared_ptr<WeightClock> clock,
+       std::shared_ptr<Address> a)
+      : Member(std::move(p), std::move(clock)),
+        place(std::move(where)),
+        address(std::move(a)),
+        timeout(provider.number("timeout", 0)) {}
+
+  const std::string place;
+  const std::shared_ptr<Address> address;
+  const std::chrono::milliseconds timeout;  ///< As published; 0: none.
+
+  /// Not chosen before this if there is another: it could not be reached, said that it leaves, or is
+  /// ejected.
+  std::atomic<TimePoint::rep> avoid_until{0};
+  void avoid(TimePoint until) noexcept {
+    TimePoint::rep now = avoid_until.load(std::memory_order_relaxed);
+    const TimePoint::rep then = until.time_since_epoch().count();
+    while (now < then && !avoid_until.compare_exchange_weak(now, then)) {
+    }
+  }
+
+  /// Of the window that runs, for fault tolerance.
+  std::atomic<std::int64_t> calls{0};
+  std::atomic<std::int64_t> failures{0};
+  int idle_windows = 0;                     // the housekeeper's
+  std::atomic<int> tolerated{base_weight};  // the weight by fault tolerance
+
+  /// For outlier ejection.
+  std::atomic<int> failures_in_a_row{0};
+  std::atomic<bool> ejected{false};
+  std::atomic<int> ejections{0};
+  std::atomic<TimePoint::rep> ejected_until{0};
+
+  /// Of a method; made when it is first asked for, and then there as long as this.
+  Breaker& breaker(std::string_view method) {
+    const std::lock_guard lock(mutex_);
+    const auto found = breakers_.find(method);
+    if (found != breakers_.end()) return found->second;
+    // Names that a program makes up share one.
+    return breakers_[breakers_.size() < kMostMethods ? std::string(method) : std::string()];
+  }
+
+ private:
+  static constexpr std::size_t kMostMethods = 1'000;
+  std::mutex mutex_;
+  std::map<std::string, Breaker, std::less<>> breakers_;
+};
+
+}  // namespace settee::inline v0::rpc::cluster

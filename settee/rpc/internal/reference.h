@@ -1,0 +1,126 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// ReferenceCore: what all references to one service with the same options share.
+//
+// Threads: any.
+
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "settee/base/event_bus.h"
+#include "settee/rpc/client.h"
+#include "settee/rpc/cluster/internal/cluster.h"
+#include "settee/rpc/events.h"
+#include "settee/rpc/internal/binding.h"
+#include "settee/rpc/internal/client_core.h"
+#include "settee/rpc/internal/filter_set.h"
+#include "settee/rpc/registry.h"
+
+namespace settee::inline v0::rpc {
+
+/// CallOptions, as the calls that are made with them use them.
+struct CallPlan {
+  std::optional<std::chrono::milliseconds> timeout;
+  std::optional<int> retries;
+  std::optional<net::Endpoint> target;
+
+  CallPlan() = default;
+  /// An Error (kInvalidArgument) for a target that is no address, or what no call could be made with.
+  explicit CallPlan(const CallOptions& options);
+};
+
+class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
+ public:
+  /// An Error (kInvalidArgument) for options that no call could be made with.
+  ReferenceCore(std::shared_ptr<Client::Core> client, const ServiceInfo* service,
+                std::string_view interface_name, ReferOptions options, bool from_registry);
+
+  /// The addresses, once and for all.
+  void set_addresses(const Providers& providers);
+  /// The addresses are what these list, now and in future.
+  void watch(const std::vector<std::shared_ptr<Registry>>& registries);
+  /// Waits until an address is connected, as ReferOptions::check asks; an Error (kNoProvider) if none is
+  /// in time.
+  void check() const;
+
+  const std::string& name() const noexcept { return name_; }
+  std::vector<AddressStatus> addresses() const { return cluster_->addresses(); }
+
+  /// A call. What `outgoing` points to, and `plan`, must live until the Task ends.
+  Task<void> call(const Outgoing& outgoing, const CallPlan& plan) {
+    if (plain_ && !plan.target && !observed() && client_->filters.empty()) {
+      Outgoing direct = outgoing;
+      direct.timeout = timeout_of(rules_of(outgoing), plan).value_or(client_->options.timeout);
+      return target_->call(only_, direct);
+    }
+    return whole(outgoing, plan);
+  }
+
+ private:
+  /// What holds for calls of one method.
+  struct MethodRules {
+    std::string name;
+    std::optional<std::chrono::milliseconds> timeout;
+    std::chrono::milliseconds try_timeout{0};
+    int retries = 0;
+    bool idempotent = false;
+    std::size_t concurrents = 0;
+    std::atomic<std::size_t> in_flight{0};
+  };
+  struct PerLoop {
+    Loop* loop = nullptr;
+    std::uint64_t version = 0;
+    std::map<std::string, FilterChain, std::less<>> chains;  // by method
+  };
+  struct Last;
+  class Place;
+  struct Way;
+
+  bool observed() const noexcept {
+    return started_.active() || ended_.active() || try_started_.active() || try_ended_.active();
+  }
+  static std::optional<std::chrono::milliseconds> timeout_of(const MethodRules& rules,
+                                                             const CallPlan& plan) {
+    return plan.timeout ? plan.timeout : rules.timeout;
+  }
+  MethodRules& rules_of(const Outgoing& outgoing) noexcept;
+  FilterChain chain_of(std::string_view method);
+  cluster::Observation facts_of(const Outgoing& outgoing) const;
+  Task<void> whole(Outgoing outgoing, const CallPlan& plan);
+  Task<void> filtered(Way& way);
+  Task<void> routed(Way& way);
+
+  const std::shared_ptr<Client::Core> client_;
+  const ServiceInfo* const service_;
+  const ReferOptions options_;
+  const ServiceKey key_;
+  const std::string name_;
+  std::string address_;  // for filters and messages
+  std::deque<MethodRules>
+      methods_;  // of a described service, in its order; then those named in options
+  MethodRules others_;
+  std::atomic<std::size_t> in_flight_{0};
+  const std::unique_ptr<Target> target_;
+  const std::shared_ptr<cluster::Cluster> cluster_;
+  std::shared_ptr<Address> only_;
+  bool plain_ = false;  // there is nothing to choose and nothing to decide: calls go to only_
+  std::vector<std::shared_ptr<Registry>> registries_;
+  std::vector<Registry::Watch> watches_;
+  std::vector<PerLoop> per_loop_;  // each touched on its loop only
+
+  const EventChannel<ClientCallStarted> started_;
+  const EventChannel<ClientCallEnded> ended_;
+  const EventChannel<ClientTryStarted> try_started_;
+  const EventChannel<ClientTryEnded> try_ended_;
+  const EventChannel<CallRefused> refused_;
+};
+
+}  // namespace settee::inline v0::rpc

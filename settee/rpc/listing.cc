@@ -1,0 +1,78 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/rpc/internal/listing.h"
+
+#include <fmt/format.h>
+
+namespace settee::inline v0::rpc {
+
+namespace {
+
+RouteStep step_of(const Provider& provider, const ServiceKey& key) {
+  if (provider.protocol != key.protocol) return RouteStep::kProtocol;
+  if (provider.attribute("uniqueId") != key.unique_id) return RouteStep::kUniqueId;
+  return RouteStep::kVersion;
+}
+
+}  // namespace
+
+Listing::Listing(ServiceKey key, const std::vector<std::shared_ptr<Registry>>& registries,
+                 std::weak_ptr<cluster::Cluster> cluster)
+    : key_(std::move(key)), cluster_(std::move(cluster)) {
+  for (const std::shared_ptr<Registry>& registry : registries) {
+    Part& part = parts_.emplace_back();
+    part.registry = registry;
+    part.address = registry->address();
+  }
+}
+
+void Listing::set(std::size_t registry, const Providers& all) {
+  const std::shared_ptr<cluster::Cluster> cluster = cluster_.lock();
+  if (!cluster) return;
+  const std::lock_guard lock(mutex_);
+  Part& part = parts_[registry];
+  part.listed = all.size();
+  part.providers.clear();
+  part.dropped.clear();
+  for (const Provider& provider : all) {
+    std::string reason = provider.why_not(key_);
+    if (reason.empty()) {
+      part.providers.push_back(provider);
+    } else {
+      part.dropped.push_back(
+          {provider.endpoint.to_string(), step_of(provider, key_), std::move(reason)});
+    }
+  }
+  if (parts_.size() == 1) {
+    cluster->update_from_registry(part.providers, part.dropped, part.address);
+    return;
+  }
+  Providers together;
+  std::vector<Dropped> dropped;
+  for (const Part& one : parts_) {
+    together.insert(together.end(), one.providers.begin(), one.providers.end());
+    dropped.insert(dropped.end(), one.dropped.begin(), one.dropped.end());
+  }
+  cluster->update_from_registry(together, std::move(dropped), part.address);
+}
+
+std::string Listing::describe() const {
+  const std::lock_guard lock(mutex_);
+  std::string text;
+  for (const Part& part : parts_) {
+    if (!text.empty()) text += "; ";
+    const std::shared_ptr<Registry> registry = part.registry.lock();
+    const std::string status = registry ? registry->status() : std::string("closed");
+    if (part.listed) {
+      text +=
+          fmt::format("{} ({}) lists {} provider(s) of {}, {} for {}", part.address, status,
+                      *part.listed, key_.interface_name, part.providers.size(), key_.unique_name());
+    } else {
+      text += fmt::format("{} has not answered yet: {}", part.address, status);
+    }
+  }
+  return text;
+}
+
+}  // namespace settee::inline v0::rpc

@@ -1,0 +1,514 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/rpc/internal/reference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "settee/rpc/internal/listing.h"
+
+namespace settee::inline v0::rpc {
+
+using settee::detail::CallMode;
+
+namespace {
+
+// What consistent hash goes by: as Java's toString() of the first argument, where that is defined.
+std::string first_argument(const Outgoing& outgoing) {
+  if (outgoing.method == nullptr) {
+    if (outgoing.values.empty()) return {};
+    const hessian::Value& value = outgoing.values[0];
+    using Type = hessian::Value::Type;
+    switch (value.type()) {
+      case Type::kString: return std::string(*value.as_string());
+      case Type::kBool: return *value.as_bool() ? "true" : "false";
+      case Type::kInt:
+      case Type::kLong: return std::to_string(*value.as_long());
+      default: return {};
+    }
+  }
+  if (outgoing.method->parameters.empty()) return {};
+  const TypeInfo* type = outgoing.method->parameters[0].type;
+  const void* value = outgoing.arguments[0];
+  switch (type->kind) {
+    case Kind::kString: return *static_cast<const std::string*>(value);
+    case Kind::kBool: return *static_cast<const bool*>(value) ? "true" : "false";
+    case Kind::kInt8: return std::to_string(*static_cast<const std::int8_t*>(value));
+    case Kind::kInt16: return std::to_string(*static_cast<const std::int16_t*>(value));
+    case Kind::kInt32: return std::to_string(*static_cast<const std::int32_t*>(value));
+    case Kind::kInt64: return std::to_string(*static_cast<const std::int64_t*>(value));
+    default: return {};
+  }
+}
+
+ReferOptions checked(ReferOptions options, const ServiceInfo* service, std::string_view name) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(Code::kInvalidArgument, fmt::format("refer {}: ReferOptions::{}", name, what));
+  };
+  if (options.timeout && options.timeout->count() <= 0) refuse("timeout is not above 0");
+  if (options.try_timeout && options.try_timeout->count() <= 0)
+    refuse("try_timeout is not above 0");
+  if (options.retries && *options.retries < 0) refuse("retries is below 0");
+  if (options.connections < 1) refuse("connections is below 1: no call could be made");
+  for (const std::shared_ptr<Router>& router : options.routers) {
+    if (!router) refuse("routers has a null router");
+  }
+  for (const FilterUse& use : options.filters) {
+    if (!use.filter) refuse(fmt::format("filters: filter '{}' is null", use.name));
+  }
+  for (const auto& [method, said] : options.methods) {
+    if (said.timeout && said.timeout->count() <= 0) {
+      refuse(fmt::format("methods[\"{}\"].timeout is not above 0", method));
+    }
+    if (service == nullptr) continue;
+    const auto same = [&](const MethodInfo& one) { return one.wire_name == method; };
+    if (std::none_of(service->methods.begin(), service->methods.end(), same)) {
+      refuse(fmt::format("methods: the service has no method '{}'", method));
+    }
+  }
+  return options;
+}
+
+ServiceKey key_of(std::string_view interface_name, const ReferOptions& options) {
+  ServiceKey key;
+  key.interface_name = interface_name;
+  key.version = options.version;
+  key.unique_id = options.unique_id;
+  return key;
+}
+
+TargetOptions target_of(const ServiceInfo* service, const ServiceKey& key,
+                        const ReferOptions& options, const ClientOptions& defaults) {
+  TargetOptions target;
+  target.service = service;
+  target.name = key.unique_name();
+  target.target_app = options.target_app;
+  target.serialization = options.serialization.value_or(defaults.serialization);
+  return target;
+}
+
+cluster::ClusterOptions cluster_of(const ServiceKey& key, const ReferOptions& options,
+                                   const ClientOptions& defaults, bool from_registry) {
+  cluster::ClusterOptions made;
+  made.service = key.unique_name();
+  made.balancer = options.balancer.value_or(defaults.balancer);
+  made.mode = options.cluster.value_or(defaults.cluster);
+  made.timeout = defaults.timeout;
+  made.address_wait = options.address_wait.value_or(std::chrono::milliseconds(0));
+  made.sticky = options.sticky;
+  made.connect = options.connect;
+  made.connections = options.connections;
+  made.elastic_size = options.elastic_size;
+  made.route = from_registry ? "REGISTRY" : "DIRECT";
+  made.routers = options.routers;
+  made.fault_tolerance = defaults.fault_tolerance;
+  made.outlier_ejection = defaults.outlier_ejection;
+  made.circuit_breaker = defaults.circuit_breaker;
+  return made;
+}
+
+std::string_view invoke_type(CallMode mode) noexcept {
+  switch (mode) {
+    case CallMode::kAwait: return "sync";
+    case CallMode::kCallback: return "callback";
+    case CallMode::kOneway: return "oneway";
+  }
+  return {};
+}
+
+std::atomic<std::uint64_t> last_call_number{0};
+
+}  // namespace
+
+CallPlan::CallPlan(const CallOptions& options)
+    : timeout(options.timeout()), retries(options.retries()) {
+  if (options.target().empty()) return;
+  Result<Provider> parsed = Provider::parse(options.target());
+  if (!parsed) throw parsed.error().within("CallOptions::target()");
+  target = parsed->endpoint;
+}
+
+ReferenceCore::ReferenceCore(std::shared_ptr<Client::Core> client, const ServiceInfo* service,
+                             std::string_view interface_name, ReferOptions options,
+                             bool from_registry)
+    : client_(std::move(client)),
+      service_(service),
+      options_(checked(std::move(options), service, interface_name)),
+      key_(key_of(interface_name, options_)),
+      name_(key_.unique_name()),
+      target_(client_->bolt->target(target_of(service, key_, options_, client_->options))),
+      cluster_(std::make_shared<cluster::Cluster>(
+          client_->runtime, *client_->bolt,
+          cluster_of(key_, options_, client_->options, from_registry))),
+      started_(client_->runtime.events().channel<ClientCallStarted>()),
+      ended_(client_->runtime.events().channel<ClientCallEnded>()),
+      try_started_(client_->runtime.events().channel<ClientTryStarted>()),
+      try_ended_(client_->runtime.events().channel<ClientTryEnded>()),
+      refused_(client_->runtime.events().channel<CallRefused>()) {
+  const auto fill = [&](MethodRules& rules, std::string_view name, bool idempotent) {
+    const auto found = options_.methods.find(name);
+    const ReferMethod said = found == options_.methods.end() ? ReferMethod() : found->second;
+    rules.name = name;
+    rules.timeout = said.timeout ? said.timeout : options_.timeout;
+    rules.try_timeout =
+        said.try_timeout.value_or(options_.try_timeout.value_or(std::chrono::milliseconds(0)));
+    rules.retries = said.retries.value_or(options_.retries.value_or(client_->options.retries));
+    rules.idempotent = said.idempotent.value_or(idempotent);
+    rules.concurrents = said.concurrents;
+  };
+  if (service_ != nullptr) {
+    for (const MethodInfo& method : service_->methods) {
+      fill(methods_.emplace_back(), method.wire_name, method.idempotent);
+    }
+  } else {
+    for (const auto& [name, said] : options_.methods) fill(methods_.emplace_back(), name, false);
+  }
+  fill(others_, {}, false);
+  const Runtime& runtime = client_->runtime;
+  for (std::size_t i = 0; i < runtime.loop_count(); ++i) {
+    per_loop_.emplace_back().loop = &client_->runtime.loop(i);
+  }
+  if (runtime.has_foreign_loop()) {
+    per_loop_.emplace_back().loop = &client_->runtime.foreign_loop();
+  }
+}
+
+void ReferenceCore::set_addresses(const Providers& providers) {
+  for (const Provider& provider : providers) {
+    address_ += (address_.empty() ? "" : ",") + provider.endpoint.to_string();
+  }
+  cluster_->describe([text = fmt::format("direct addresses {}", address_)] { return text; });
+  cluster_->update(providers, {}, "direct");
+  for (const std::shared_ptr<Address>& address : cluster_->reachable()) client_->pin(address);
+  const auto simple = [](const MethodRules& rules) {
+    return rules.retries == 0 && rules.concurrents == 0 && rules.try_timeout.count() == 0;
+  };
+  plain_ = providers.size() == 1 && options_.filters.empty() && options_.routers.empty() &&
+           options_.concurrents == 0 && !options_.mock && simple(others_) &&
+           !options_.in_process.value_or(client_->options.in_process) &&
+           !client_->options.circuit_breaker.enabled &&
+           std::all_of(methods_.begin(), methods_.end(), simple);
+  if (plain_) only_ = cluster_->reachable().front();
+}
+
+void ReferenceCore::watch(const std::vector<std::shared_ptr<Registry>>& registries) {
+  const auto listing = std::make_shared<Listing>(key_, registries, cluster_);
+  cluster_->describe([listing] { return listing->describe(); });
+  ConsumerInfo consumer;
+  consumer.app_name = client_->options.app_name;
+  consumer.timeout = options_.timeout.value_or(client_->options.timeout);
+  consumer.generic = service_ == nullptr;
+  for (std::size_t i = 0; i < registries.size(); ++i) {
+    const std::shared_ptr<Registry>& registry = registries[i];
+    address_ += (address_.empty() ? "" : ",") + registry->address();
+    watches_.push_back(registry->watch(
+        key_, consumer, [listing, i](const Providers& all) { listing->set(i, all); }));
+  }
+  registries_ = registries;
+}
+
+void ReferenceCore::check() const {
+  if (!options_.check) return;
+  if (Loop::current() != nullptr) {
+    throw Error(Code::kMisuse,
+                fmt::format("refer {}: ReferOptions::check would wait on a loop's thread", name_));
+  }
+  Runtime& runtime = client_->runtime;
+  const TimePoint by = Clock::now() + client_->options.connect_timeout;
+  for (;;) {
+    for (const std::shared_ptr<Address>& address : cluster_->reachable()) {
+      if (address->state() == AddressState::kAvailable) return;
+      address->connect();
+    }
+    if (Clock::now() >= by) {
+      throw cluster_->no_provider(fmt::format("refer {}: no address is connected after {} ms",
+                                              name_, client_->options.connect_timeout.count()));
+    }
+    if (runtime.loop_count() == 0) {
+      runtime.foreign_loop().turn(std::chrono::milliseconds(2));
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+}
+
+ReferenceCore::MethodRules& ReferenceCore::rules_of(const Outgoing& outgoing) noexcept {
+  if (outgoing.method != nullptr) {
+    return methods_[static_cast<std::size_t>(outgoing.method - service_->methods.data())];
+  }
+  for (MethodRules& rules : methods_) {
+    if (rules.name == outgoing.name) return rules;
+  }
+  return others_;
+}
+
+FilterChain ReferenceCore::chain_of(std::string_view method) {
+  if (client_->filters.empty() && options_.filters.empty()) return nullptr;
+  PerLoop& here = *std::find_if(per_loop_.begin(), per_loop_.end(),
+                                [](const PerLoop& one) { return one.loop == Loop::current(); });
+  if (const std::uint64_t version = client_->filters.version(); version != here.version) {
+    here.chains.clear();
+    here.version = version;
+  }
+  const auto found = here.chains.find(method);
+  if (found != here.chains.end()) return found->second;
+  FilterChain chain = client_->filters.chain(options_.filters, options_.without_filters, method);
+  constexpr std::size_t kMostMethods = 1'000;
+  if (here.chains.size() < kMostMethods) here.chains.emplace(method, chain);
+  return chain;
+}
+
+// Of the calls that a reference or method may have on their way.
+class ReferenceCore::Place {
+ public:
+  Place(std::atomic<std::size_t>& in_flight, std::size_t most) noexcept
+      : in_flight_(most == 0 ? nullptr : &in_flight) {
+    if (in_flight_ != nullptr && in_flight_->fetch_add(1) >= most) {
+      in_flight_->fetch_sub(1);
+      in_flight_ = nullptr;
+      refused_ = true;
+    }
+  }
+  ~Place() {
+    if (in_flight_ != nullptr) in_flight_->fetch_sub(1);
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  bool refused() const noexcept { return refused_; }
+
+ private:
+  std::atomic<std::size_t>* in_flight_;
+  bool refused_ = false;
+};
+
+// What a call has with it on its way; in the frame of whole().
+struct ReferenceCore::Way {
+  Outgoing outgoing;
+  cluster::Rules rules;
+  Baggage headers;  // of filters
+  cluster::Observation* seen = nullptr;
+};
+
+struct ReferenceCore::Last final : Next::Terminal {
+  ReferenceCore& core;
+  Way& way;
+  Last(ReferenceCore& c, Way& w) : core(c), way(w) {}
+  Task<void> proceed() override { return core.routed(way); }
+};
+
+Task<void> ReferenceCore::filtered(Way& way) {
+  const FilterChain chain = chain_of(way.outgoing.name);
+  Last last(*this, way);
+  Call call(Side::kClient, name_, way.outgoing.name, address_, nullptr, &way.headers);
+  const Next next(chain ? *chain : Next::Chain(), 0, call, last);
+  Result<void> done = co_await as_result(next());
+  if (!done) co_await fail(done.error());
+}
+
+Task<void> ReferenceCore::routed(Way& way) {
+  if (!way.headers.empty()) way.outgoing.headers = &way.headers;
+  return cluster_->call(*target_, way.outgoing, way.rules, way.seen);
+}
+
+cluster::Observation ReferenceCore::facts_of(const Outgoing& outgoing) const {
+  cluster::Observation seen;
+  seen.facts.number = last_call_number.fetch_add(1, std::memory_order_relaxed) + 1;
+  seen.facts.service = name_;
+  seen.facts.method = outgoing.name;
+  seen.facts.protocol = key_.protocol;
+  seen.facts.invoke_type = invoke_type(outgoing.mode);
+  seen.facts.app = client_->options.app_name;
+  seen.facts.peer_app = options_.target_app;
+  return seen;
+}
+
+Task<void> ReferenceCore::whole(Outgoing outgoing, const CallPlan& plan) {
+  settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
+  Loop& loop = client_->runtime.loop();
+  if (!loop.in_loop()) co_await resume_on(loop);
+  MethodRules& method = rules_of(outgoing);
+  const Place of_reference(in_flight_, options_.concurrents);
+  const Place of_method(method.in_flight, method.concurrents);
+  if (of_reference.refused() || of_method.refused()) {
+    const std::string reason = fmt::format(
+        "{} call(s) are on their way, as many as {} allows",
+        of_reference.refused() ? options_.concurrents : method.concurrents,
+        of_reference.refused() ? "ReferOptions::concurrents" : "ReferMethod::concurrents");
+    client_->refused.add();
+    if (refused_.active()) {
+      CallRefused event;
+      event.side = Side::kClient;
+      event.service = name_;
+      event.method = outgoing.name;
+      event.limit = "concurrents";
+      event.reason = reason;
+      refused_.publish(event);
+    }
+    co_await fail(
+        Error(Code::kOverflow, fmt::format("{}#{}: not sent: {}", name_, outgoing.name, reason)));
+  }
+  Way way;
+  way.outgoing = outgoing;
+  way.rules.timeout = timeout_of(method, plan);
+  way.rules.try_timeout = method.try_timeout;
+  way.rules.retries = plan.retries.value_or(method.retries);
+  way.rules.idempotent = method.idempotent;
+  if (plan.target) way.rules.target = &*plan.target;
+  if (cluster_->wants_key()) way.rules.hash_key = first_argument(outgoing);
+  if (!observed()) {
+    const bool unfiltered = client_->filters.empty() && options_.filters.empty();
+    Task<void> work = unfiltered ? routed(way) : filtered(way);
+    Result<void> done = co_await as_result(std::move(work));
+    if (!done) co_await fail(done.error());
+    co_return;
+  }
+  cluster::Observation seen = facts_of(outgoing);
+  way.seen = &seen;
+  const TimePoint began = Clock::now();
+  Context under = Context::share(self.context);
+  if (started_.active()) {
+    ClientCallStarted event;
+    event.call = seen.facts.borrowed();
+    event.context = Momentary<Context>(&under);
+    started_.publish(event);
+  }
+  Result<void> done;
+  {
+    const settee::detail::ContextSwitch inside(self, std::move(under));
+    Task<void> work = filtered(way);
+    done = co_await as_result(std::move(work));
+  }
+  if (ended_.active()) {
+    ClientCallEnded event;
+    event.call = seen.facts.borrowed();
+    event.tries = seen.tries;
+    event.address = seen.address;
+    event.route = seen.route;
+    if (!done) event.error = done.error();
+    event.took = Clock::now() - began;
+    event.measures = seen.measures;
+    ended_.publish(event);
+  }
+  if (!done) co_await fail(done.error());
+}
+
+namespace {
+
+class ReferenceInvoker final : public Invoker {
+ public:
+  ReferenceInvoker(std::shared_ptr<ReferenceCore> core, const CallOptions& options)
+      : core_(std::move(core)), plan_(options) {}
+
+  Task<void> invoke(const MethodInfo& method, void* const* arguments, void* result,
+                    CallMode mode) override {
+    Outgoing outgoing;
+    outgoing.method = &method;
+    outgoing.name = method.wire_name;
+    outgoing.arguments = arguments;
+    outgoing.result = result;
+    outgoing.mode = mode;
+    return core_->call(outgoing, plan_);
+  }
+
+ private:
+  const std::shared_ptr<ReferenceCore> core_;
+  const CallPlan plan_;
+};
+
+// Hessian writes "[int" and "[com.acme.User" what Java's Class.getName() calls "[I" and
+// "[Lcom.acme.User;".
+std::string array_signature(std::string_view type) {
+  static constexpr std::pair<std::string_view, std::string_view> kElements[] = {
+      {"boolean", "Z"},
+      {"byte", "B"},
+      {"short", "S"},
+      {"char", "C"},
+      {"int", "I"},
+      {"long", "J"},
+      {"float", "F"},
+      {"double", "D"},
+      {"string", "Ljava.lang.String;"},
+      {"date", "Ljava.util.Date;"},
+      {"object", "Ljava.lang.Object;"}};
+  const std::size_t dimensions = std::min(type.find_first_not_of('['), type.size());
+  const std::string_view element = type.substr(dimensions);
+  std::string signature(dimensions, '[');
+  for (const auto& [name, letters] : kElements) {
+    if (element == name) return signature.append(letters);
+  }
+  return fmt::format("{}L{};", signature, element);
+}
+
+std::string guessed_type(const hessian::Value& value) {
+  using Type = hessian::Value::Type;
+  switch (value.type()) {
+    case Type::kNull: return "java.lang.Object";
+    case Type::kBool: return "boolean";
+    case Type::kInt: return "int";
+    case Type::kLong: return "long";
+    case Type::kDouble: return "double";
+    case Type::kString: return "java.lang.String";
+    case Type::kBytes: return "[B";
+    case Type::kDate: return "java.util.Date";
+    case Type::kList:
+      if (value.type_name().starts_with('[')) return array_signature(value.type_name());
+      return value.type_name().empty() ? "java.util.List" : std::string(value.type_name());
+    case Type::kMap:
+      return value.type_name().empty() ? "java.util.Map" : std::string(value.type_name());
+    case Type::kObject: return std::string(value.type_name());
+  }
+  return "java.lang.Object";
+}
+
+}  // namespace
+
+namespace detail {
+
+Invoker* make_invoker(const std::shared_ptr<ReferenceCore>& core, CallOptions options) {
+  return new ReferenceInvoker(core, options);
+}
+
+std::vector<AddressStatus> addresses_of(const ReferenceCore& core) { return core.addresses(); }
+
+std::shared_ptr<const Mock> make_mock(const ServiceInfo&, std::shared_ptr<void>, void*, MockWhen) {
+  return nullptr;
+}
+
+}  // namespace detail
+
+Task<hessian::Value> GenericReference::call(std::string method, std::vector<std::string> types,
+                                            std::vector<hessian::Value> arguments) const {
+  // All that it needs is the coroutine's own: this reference may go while the call is on its way.
+  return [](std::shared_ptr<ReferenceCore> core, std::string name, std::vector<std::string> types,
+            std::vector<hessian::Value> values, CallPlan plan) -> Task<hessian::Value> {
+    const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
+    if (types.empty()) {
+      for (const hessian::Value& value : values) types.push_back(guessed_type(value));
+    }
+    if (types.size() != values.size()) {
+      co_return Error(Code::kInvalidArgument,
+                      fmt::format("{}#{}: {} types for {} arguments", core->name(), name,
+                                  types.size(), values.size()));
+    }
+    hessian::Value result;
+    Outgoing outgoing;
+    outgoing.name = name;
+    outgoing.types = types;
+    outgoing.values = values;
+    outgoing.result = &result;
+    outgoing.mode = self.mode;
+    Task<void> way = core->call(outgoing, plan);
+    Result<void> done = co_await as_result(std::move(way));
+    if (!done) co_return done.error();
+    co_return result;
+  }(core_, std::move(method), std::move(types), std::move(arguments), CallPlan(options_));
+}
+
+GenericReference GenericReference::with(CallOptions options) const {
+  return GenericReference(core_, std::move(options));
+}
+
+}  // namespace settee::inline v0::rpc
