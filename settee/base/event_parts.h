@@ -58,6 +58,10 @@ class Momentary {
     thing_ = nullptr;
     return *this;
   }
+  Momentary& operator=(T* thing) noexcept {
+    thing_ = thing;
+    return *this;
+  }
 
   T* get() const noexcept { return thing_; }
   T* operator->() const noexcept { return thing_; }

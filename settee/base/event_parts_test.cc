@@ -29,7 +29,8 @@ TEST(EventText, IsAViewUntilItIsCopied) {
 
 TEST(Momentary, IsLostInACopy) {
   int value = 1;
-  Momentary<int> here(&value);
+  Momentary<int> here;
+  here = &value;
   *here = 2;
   EXPECT_EQ(value, 2);
   const Momentary<int> copy = here;

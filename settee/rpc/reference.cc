@@ -119,6 +119,7 @@ std::string_view invoke_type(CallMode mode) noexcept {
   return {};
 }
 
+const Next::Chain kNoFilters;
 std::atomic<std::uint64_t> last_call_number{0};
 
 }  // namespace
@@ -303,7 +304,7 @@ Task<void> ReferenceCore::filtered(Way& way) {
   const FilterChain chain = chain_of(way.outgoing.name);
   Last last(*this, way);
   Call call(Side::kClient, name_, way.outgoing.name, address_, nullptr, &way.headers);
-  const Next next(chain ? *chain : Next::Chain(), 0, call, last);
+  const Next next(chain ? *chain : kNoFilters, 0, call, last);
   Result<void> done = co_await as_result(next());
   if (!done) co_await fail(done.error());
 }
@@ -372,7 +373,7 @@ Task<void> ReferenceCore::whole(Outgoing outgoing, const CallPlan& plan) {
   if (started_.active()) {
     ClientCallStarted event;
     event.call = seen.facts.borrowed();
-    event.context = Momentary<Context>(&under);
+    event.context = &under;
     started_.publish(event);
   }
   Result<void> done;

@@ -10,7 +10,8 @@
 
 #include "settee/base/event_bus.h"
 #include "settee/base/stats.h"
-#include "settee/rpc/registry/internal/names.h"
+#include "settee/rpc/memory_registry_test.h"
+#include "settee/rpc/no_provider.h"
 #include "settee/rpc/rpc_test_peer.h"
 
 namespace settee::rpc {
@@ -18,84 +19,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using wire::eventually;
-
-class MemoryRegistry final : public Registry {
- public:
-  const std::string& address() const noexcept override { return address_; }
-  std::string status() const override { return "connected"; }
-  Task<void> publish(ServiceKey key, Provider provider) override {
-    {
-      const std::lock_guard lock(mutex_);
-      if (refuses) co_await fail(Error(Code::kIo, "the registry is full"));
-      log.push_back("publish " + key.unique_name());
-      // As the interface asks of every registry.
-      lists_[key.unique_name()].push_back(registry::announced(key, std::move(provider)).value());
-    }
-    push(key.unique_name());
-    co_return;
-  }
-  Task<void> withdraw(ServiceKey key, Provider provider) override {
-    {
-      const std::lock_guard lock(mutex_);
-      log.push_back("withdraw " + key.unique_name());
-      std::erase_if(lists_[key.unique_name()],
-                    [&](const Provider& one) { return registry::same_address(one, provider); });
-    }
-    push(key.unique_name());
-    co_return;
-  }
-  Watch watch(ServiceKey key, ConsumerInfo, Listener listener) override {
-    auto made = std::make_shared<Watching>(key.unique_name(), std::move(listener));
-    {
-      const std::lock_guard lock(mutex_);
-      watching_.push_back(made);
-    }
-    if (!silent) push(key.unique_name());
-    return made;
-  }
-  void stop() override {}
-
-  void set(const std::string& name, Providers all) {
-    {
-      const std::lock_guard lock(mutex_);
-      lists_[name] = std::move(all);
-    }
-    push(name);
-  }
-  Providers list(const std::string& name) {
-    const std::lock_guard lock(mutex_);
-    return lists_[name];
-  }
-  void push(const std::string& name) {
-    const std::lock_guard one_at_a_time(pushing_);
-    std::vector<std::shared_ptr<Watching>> told;
-    Providers all;
-    {
-      const std::lock_guard lock(mutex_);
-      all = lists_[name];
-      for (const auto& weak : watching_) {
-        if (auto one = weak.lock(); one && one->name == name) told.push_back(std::move(one));
-      }
-    }
-    for (const auto& one : told) one->listener(all);
-  }
-
-  bool silent = false;  // says nothing until push()
-  bool refuses = false;
-  std::vector<std::string> log;
-
- private:
-  struct Watching {
-    Watching(std::string n, Listener l) : name(std::move(n)), listener(std::move(l)) {}
-    std::string name;
-    Listener listener;
-  };
-  const std::string address_ = "memory://here";
-  std::mutex pushing_;
-  std::mutex mutex_;
-  std::map<std::string, Providers> lists_;
-  std::vector<std::weak_ptr<Watching>> watching_;
-};
 
 // May be told to leave every second call without an answer in time.
 class Named final : public wire::MyProbe {
@@ -231,11 +154,24 @@ TEST_F(RegistryTest, WhyThereIsNoProviderIsSaid) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::kNoProvider);
     const std::string what = error.what();
-    EXPECT_NE(what.find("memory://here lists 2 provider(s) of com.acme.Probe:1.0"),
+    EXPECT_NE(what.find("memory://here (connected) lists 2 provider(s) of com.acme.Probe, 0 for "
+                        "com.acme.Probe:1.0"),
               std::string::npos)
         << what;
-    EXPECT_NE(what.find("127.0.0.1:8341 speaks rest"), std::string::npos) << what;
-    EXPECT_NE(what.find("127.0.0.1:12200 has uniqueId 'blue'"), std::string::npos) << what;
+    EXPECT_NE(what.find("127.0.0.1:8341 (protocol): it speaks rest, not bolt"), std::string::npos)
+        << what;
+    EXPECT_NE(what.find("127.0.0.1:12200 (uniqueId): it has uniqueId 'blue', not ''"),
+              std::string::npos)
+        << what;
+    const auto* why = error.detail<NoProvider>();
+    ASSERT_NE(why, nullptr);
+    EXPECT_EQ(why->service, wire::kService);
+    ASSERT_EQ(why->dropped.size(), 2u);
+    EXPECT_EQ(why->dropped[0].step, RouteStep::kProtocol);
+    EXPECT_EQ(why->dropped[1].step, RouteStep::kUniqueId);
+    EXPECT_EQ(why->dropped[1].address, "127.0.0.1:12200");
+    EXPECT_NE(why->table().find("  127.0.0.1:12200          uniqueId  it has"), std::string::npos)
+        << why->table();
   }
 }
 

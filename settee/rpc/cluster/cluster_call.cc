@@ -110,7 +110,7 @@ class Cluster::Try {
     event.call = seen_->facts.borrowed();
     event.number = number_;
     event.address = peer_.address->text();
-    event.headers = Momentary<Baggage>(&headers_);
+    event.headers = &headers_;
     cluster_.try_started_.publish(event);
     if (!headers_.empty()) outgoing.headers = &headers_;
   }
