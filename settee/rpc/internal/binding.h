@@ -104,6 +104,7 @@ class Transport {
 };
 
 std::unique_ptr<ServerBinding> make_bolt_binding(const ServerOptions& options);
-std::shared_ptr<Transport> make_bolt_transport(Runtime& runtime, const ClientOptions& options);
+SETTEE_API std::shared_ptr<Transport> make_bolt_transport(Runtime& runtime,
+                                                          const ClientOptions& options);
 
 }  // namespace settee::inline v0::rpc
