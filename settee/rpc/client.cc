@@ -333,9 +333,6 @@ Invoker* make_invoker(const std::shared_ptr<ReferenceCore>& core, CallOptions op
 }
 
 std::vector<AddressStatus> addresses_of(const ReferenceCore&) { return {}; }
-std::shared_ptr<const Mock> make_mock(const ServiceInfo&, std::shared_ptr<void>, void*, MockWhen) {
-  return nullptr;
-}
 
 }  // namespace detail
 

@@ -405,4 +405,13 @@ std::shared_ptr<Transport> make_bolt_transport(Runtime& runtime, const ClientOpt
   return std::make_shared<bolt::BoltTransport>(runtime, options);
 }
 
+Error received_error(const Error& error) {
+  Buffer out;
+  bolt::ResponseFormat(bolt::Dialect::kSofa3).write_exception(out, error, nullptr);
+  const Bytes bytes = out.slice(0, out.size());
+  bolt::ResponseValue read =
+      bolt::read_response(bytes.span(), nullptr, nullptr, true, hessian::Limits());
+  return read.error ? *std::move(read.error) : error;
+}
+
 }  // namespace settee::inline v0::rpc
