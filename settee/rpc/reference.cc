@@ -168,6 +168,10 @@ ReferenceCore::ReferenceCore(std::shared_ptr<Client::Core> client, const Service
     for (const auto& [name, said] : options_.methods) fill(methods_.emplace_back(), name, false);
   }
   fill(others_, {}, false);
+  if (options_.mock) options_.mock->check(key_.interface_name);
+  if (options_.in_process.value_or(client_->options.in_process)) {
+    local_ = std::make_unique<LocalTarget>(client_->runtime, service_, name_);
+  }
   const Runtime& runtime = client_->runtime;
   for (std::size_t i = 0; i < runtime.loop_count(); ++i) {
     per_loop_.emplace_back().loop = &client_->runtime.loop(i);
@@ -188,8 +192,7 @@ void ReferenceCore::set_addresses(const Providers& providers) {
     return rules.retries == 0 && rules.concurrents == 0 && rules.try_timeout.count() == 0;
   };
   plain_ = providers.size() == 1 && options_.filters.empty() && options_.routers.empty() &&
-           options_.concurrents == 0 && !options_.mock && simple(others_) &&
-           !options_.in_process.value_or(client_->options.in_process) &&
+           options_.concurrents == 0 && !options_.mock && !local_ && simple(others_) &&
            !client_->options.circuit_breaker.enabled &&
            std::all_of(methods_.begin(), methods_.end(), simple);
   if (plain_) only_ = cluster_->reachable().front();
@@ -311,7 +314,44 @@ Task<void> ReferenceCore::filtered(Way& way) {
 
 Task<void> ReferenceCore::routed(Way& way) {
   if (!way.headers.empty()) way.outgoing.headers = &way.headers;
+  if (local_ || options_.mock) return near_or_far(way);
   return cluster_->call(*target_, way.outgoing, way.rules, way.seen);
+}
+
+// A provider in this process comes before those elsewhere, and a mock in place of or behind both.
+Task<void> ReferenceCore::near_or_far(Way& way) {
+  const Mock* const mock = options_.mock.get();
+  Outgoing here = way.outgoing;
+  here.timeout = way.rules.timeout.value_or(client_->options.timeout);
+  const auto tell = [&](std::string_view protocol) {
+    if (way.seen == nullptr) return;
+    way.seen->facts.protocol = protocol;
+    way.seen->address = protocol;
+    way.seen->route = protocol;
+  };
+  if (mock != nullptr && mock->when() == MockWhen::kAlways) {
+    tell("mock");
+    co_await mocked(client_->runtime, *mock, here);
+    co_return;
+  }
+  bool called = false;
+  std::optional<Error> error;
+  if (local_ && way.rules.target == nullptr && local_->there()) {
+    tell("local");
+    Result<bool> done = co_await as_result(local_->call(here));
+    called = !done || *done;
+    if (!done) error = done.error();
+  }
+  if (!called) {
+    tell(key_.protocol);
+    Task<void> work = cluster_->call(*target_, way.outgoing, way.rules, way.seen);
+    Result<void> done = co_await as_result(std::move(work));
+    if (!done) error = done.error();
+  }
+  if (!error) co_return;
+  if (mock == nullptr || !mock->steps_in(*error)) co_await fail(*error);
+  tell("mock");
+  co_await mocked(client_->runtime, *mock, here);
 }
 
 cluster::Observation ReferenceCore::facts_of(const Outgoing& outgoing) const {
@@ -473,10 +513,6 @@ Invoker* make_invoker(const std::shared_ptr<ReferenceCore>& core, CallOptions op
 }
 
 std::vector<AddressStatus> addresses_of(const ReferenceCore& core) { return core.addresses(); }
-
-std::shared_ptr<const Mock> make_mock(const ServiceInfo&, std::shared_ptr<void>, void*, MockWhen) {
-  return nullptr;
-}
 
 }  // namespace detail
 

@@ -7,6 +7,7 @@
 
 #include <thread>
 
+#include "settee/rpc/internal/local_call.h"
 #include "settee/rpc/internal/server_core.h"
 
 namespace settee::inline v0::rpc {
@@ -156,6 +157,7 @@ void Server::Core::provide(const ServiceInfo& service, std::shared_ptr<void> own
     table_version.fetch_add(1, std::memory_order_release);
     if (state_ != State::kStarted) return;
   }
+  runtime.part<LocalServices>()->changed(*this);
   publication.publish(entry->key, entry->options);  // what came before start() is published there
 }
 
@@ -173,6 +175,7 @@ bool Server::Core::withdraw(std::string_view name) {
     table_ = std::move(next);
     table_version.fetch_add(1, std::memory_order_release);
   }
+  runtime.part<LocalServices>()->changed(*this);
   entry->withdraw();
   entry->wait_until_quiet();
   entry->owner.reset();
@@ -209,6 +212,7 @@ void Server::Core::start() {
     services = table_;
   }
   // Only now that it can be called.
+  runtime.part<LocalServices>()->add(shared_from_this());
   publication.set_port(port);
   try {
     for (const auto& [name, entry] : services->services) {
@@ -276,7 +280,8 @@ void Server::Core::stop() {
   // New calls are served until consumers can have heard that they are to go elsewhere.
   if (publication.withdraw_all()) pause(options.leave);
   listener->stop();
-  draining.store(true, std::memory_order_release);
+  draining.store(true);
+  runtime.part<LocalServices>()->remove(*this);
   // What runs is answered; what comes now is told to go elsewhere.
   const TimePoint by = Clock::now() + options.drain;
   const std::shared_ptr<const ServiceTable> services = table();

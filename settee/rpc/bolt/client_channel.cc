@@ -36,6 +36,43 @@ ChannelShared::ChannelShared(Runtime& r, const ClientOptions& o)
       stats(r.stats()),
       net_stats(net::ConnectionStats::of(r.stats(), "client")) {}
 
+AddressState AddressHealth::state() const noexcept {
+  const std::uint64_t parts = parts_.load(std::memory_order_acquire);
+  if (count(parts, Part::kAvailable) > 0) return AddressState::kAvailable;
+  if (count(parts, Part::kDead) > 0) return AddressState::kDead;
+  return parts == 0 ? AddressState::kIdle : AddressState::kRetry;
+}
+
+void AddressHealth::change(Part before, Part now) {
+  const std::uint64_t parts =
+      parts_.fetch_add(unit(now) - unit(before), std::memory_order_acq_rel) - unit(before);
+  if (now != Part::kAvailable || count(parts, Part::kAvailable) > 0) return;
+  {
+    const std::lock_guard lock(mutex_);
+    last_.reset();
+    failures_ = 0;
+  }
+  // The others need not wait for their next attempt: it is there.
+  if (parts != 0) reached_();
+}
+
+void AddressHealth::failed(const Error& why) {
+  const std::lock_guard lock(mutex_);
+  if (!last_) since_ = Clock::now();
+  last_ = why;
+  ++failures_;
+}
+
+std::string AddressHealth::trouble() const {
+  if (state() == AddressState::kAvailable) return {};
+  const std::lock_guard lock(mutex_);
+  if (!last_) return {};
+  const auto time =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - since_).count();
+  return fmt::format("{} (not available for {}.{} s; {} failure(s) since)", last_->what(),
+                     time / 1000, time % 1000 / 100, failures_);
+}
+
 PendingCall::~PendingCall() {
   if (channel_ != nullptr) channel_->forget(*this);
 }
@@ -81,7 +118,20 @@ std::string_view words(Status status) {
 
 }  // namespace
 
-void PendingCall::read_answer(const Frame& frame, const std::string& address) {
+void PendingCall::read_answer(const Frame& frame, std::size_t frame_size,
+                              const std::string& address) {
+  CallMeasures* const measures = request_.measures;
+  if (measures == nullptr) {
+    decode_answer(frame, address);
+    return;
+  }
+  const TimePoint begun = Clock::now();
+  decode_answer(frame, address);
+  measures->response_bytes = frame_size;
+  measures->decode = Clock::now() - begun;
+}
+
+void PendingCall::decode_answer(const Frame& frame, const std::string& address) {
   const auto named = [&](const Error& error) {
     // A business exception is the method's own words; all else says where it happened.
     if (error.code() == Code::kBusiness) return error;
@@ -211,8 +261,10 @@ class Channel::Protocol final : public net::Protocol {
   std::shared_ptr<Channel> channel_;
 };
 
-Channel::Channel(std::shared_ptr<ChannelShared> shared, Loop& loop, net::Endpoint endpoint)
+Channel::Channel(std::shared_ptr<ChannelShared> shared, std::shared_ptr<AddressHealth> health,
+                 Loop& loop, net::Endpoint endpoint)
     : shared_(std::move(shared)),
+      health_(std::move(health)),
       loop_(loop),
       endpoint_(std::move(endpoint)),
       address_(endpoint_.to_string()),
@@ -220,11 +272,17 @@ Channel::Channel(std::shared_ptr<ChannelShared> shared, Loop& loop, net::Endpoin
       beat_(std::make_unique<Beat>(*this)),
       slots_(64) {}
 
-Channel::~Channel() = default;
+Channel::~Channel() { be(AddressHealth::Part::kNone); }
+
+void Channel::be(AddressHealth::Part part) {
+  const AddressHealth::Part before = std::exchange(part_, part);
+  if (before != part) health_->change(before, part);
+}
 
 void Channel::begin_connecting() {
   if (connecting_ || connection_ != nullptr || shared_->stopped.load() || retired_) return;
   connecting_ = true;
+  if (part_ == AddressHealth::Part::kNone) be(AddressHealth::Part::kRetry);
   retry_->disarm();
   shared_->connecting.fetch_add(1);
   connect(shared_from_this()).start(Context());
@@ -285,11 +343,14 @@ void Channel::on_connected(net::Socket socket) {
   shared_->stats.connects.add();
   last_error_.reset();
   heard_ = false;
+  asked_ = false;
+  connected_at_ = loop_.now();
   beat_sent_ = false;
   beat_misses_ = 0;
   if (shared_->options.heartbeat.count() > 0) {
     beat_->arm(loop_, loop_.now() + shared_->options.heartbeat);
   }
+  be(AddressHealth::Part::kAvailable);
   wake(std::nullopt);
 }
 
@@ -313,15 +374,21 @@ void Channel::back_off(const Error& error) {
   next_attempt_ = Clock::now() + pause;
   retry_->arm(loop_, next_attempt_);
   last_error_ = error;
+  health_->failed(error);
+  be(failures_ >= AddressHealth::kDeadAfter ? AddressHealth::Part::kDead
+                                            : AddressHealth::Part::kRetry);
 }
+
+// A connection over which nothing was asked, and nothing came, was good if it stood for longer.
+constexpr Duration kSoon = std::chrono::seconds(1);
 
 void Channel::on_lost(const Error& why) {
   connection_.reset();
   beat_->disarm();
   // Before anybody hears of it, and calls again.
   if (shared_->stopped.load() || retired_) {
-    // No more attempts.
-  } else if (!heard_) {
+    be(AddressHealth::Part::kNone);  // no more attempts
+  } else if (!heard_ && (asked_ || loop_.now() - connected_at_ < kSoon)) {
     // It takes connections and gives nothing: as good as one that refuses them.
     back_off(Error(Code::kConnectFailed,
                    fmt::format("connect to {}: it ended the connection without a word", address_))
@@ -330,6 +397,9 @@ void Channel::on_lost(const Error& why) {
     shared_->runtime.log(LogLevel::kInfo, "rpc",
                          fmt::format("lost {}: {}", address_, why.message()));
     // Made anew at once, by whoever calls, or by itself shortly.
+    failures_ = 0;
+    health_->failed(why);
+    be(AddressHealth::Part::kRetry);
     next_attempt_ = Clock::now();
     retry_->arm(loop_, next_attempt_ + shared_->options.reconnect_first);
   }
@@ -416,7 +486,9 @@ PendingCall* Channel::take(std::int32_t id) noexcept {
 
 Result<void> Channel::send(PendingCall& call) {
   const PendingCall::Request& request = call.request_;
+  const TimePoint begun = request.measures == nullptr ? TimePoint() : Clock::now();
   insert(call);
+  asked_ = true;
   std::int32_t timeout = -1;
   if (!request.oneway) {
     const auto left =
@@ -465,6 +537,10 @@ Result<void> Channel::send(PendingCall& call) {
     forget(call);
     return written.error().within(fmt::format("{}#{}: writing the request", request.service,
                                               request.name));
+  }
+  if (request.measures != nullptr) {
+    request.measures->request_bytes = out.size() - frame.begin;
+    request.measures->encode = Clock::now() - begun;
   }
   shared_->stats.calls.add();
   connection_->cork();
@@ -517,7 +593,7 @@ net::Protocol::Taken Channel::on_data(std::span<const std::uint8_t> data) {
     }
     used += step.size;
     if (frame.command == Command::kResponse) {
-      on_response(frame);
+      on_response(frame, step.size);
     } else if (frame.type == FrameType::kRequest) {
       if (connection_->congested()) continue;  // it asks, and does not read: no answer piles up
       if (frame.command == Command::kHeartbeat) {
@@ -536,13 +612,13 @@ net::Protocol::Taken Channel::on_data(std::span<const std::uint8_t> data) {
   return {used, wanted};
 }
 
-void Channel::on_response(const Frame& frame) {
+void Channel::on_response(const Frame& frame, std::size_t frame_size) {
   PendingCall* call = take(frame.id);
   if (call == nullptr) {
     shared_->stats.late_answers.add();
     return;
   }
-  call->read_answer(frame, address_);
+  call->read_answer(frame, frame_size, address_);
   resume_later(*call);
 }
 
@@ -632,7 +708,10 @@ void Channel::retire() {
   retry_->disarm();
   beat_->disarm();
   retired_ = true;
-  if (connection_ == nullptr) return;
+  if (connection_ == nullptr) {
+    be(AddressHealth::Part::kNone);
+    return;
+  }
   connection_->close_when_sent(
       Error(Code::kStopped, fmt::format("{} is no longer called", address_)),
       loop_.now() + std::chrono::seconds(1));
@@ -643,6 +722,7 @@ void Channel::stop() {
   retry_->disarm();
   beat_->disarm();
   const Error stopped(Code::kStopped, "the client has been stopped");
+  if (connection_ == nullptr) be(AddressHealth::Part::kNone);
   fail_all(stopped);
   wake(stopped);
   if (connection_ != nullptr) connection_->close(stopped);

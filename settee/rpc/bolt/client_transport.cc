@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <mutex>
 #include <thread>
-#include <unordered_map>
 #include <unordered_set>
 
 #include "settee/rpc/bolt/internal/client_channel.h"
@@ -21,21 +21,34 @@ using settee::detail::CallMode;
 
 class BoltTransport;
 
-// Its channels: one for each loop, made when that loop first calls there.
-class BoltAddress final : public Address {
+// Its channels: so many for each loop, made when that loop first calls there or connect() says so.
+class BoltAddress final : public Address, public std::enable_shared_from_this<BoltAddress> {
  public:
-  BoltAddress(std::shared_ptr<BoltTransport> transport, net::Endpoint endpoint);
+  static std::shared_ptr<BoltAddress> make(std::shared_ptr<BoltTransport> transport,
+                                           net::Endpoint endpoint, std::size_t connections);
+  BoltAddress(std::shared_ptr<BoltTransport> transport, net::Endpoint endpoint,
+              std::size_t connections);
   ~BoltAddress() override;
-  /// On the loop of that index.
-  const std::shared_ptr<Channel>& channel(std::size_t index);
-  void connect() override {}
-  AddressState state() const noexcept override { return AddressState::kIdle; }
-  std::string trouble() const override { return {}; }
+  /// The one for a call, on the loop of that index.
+  const std::shared_ptr<Channel>& channel(std::size_t index) {
+    std::shared_ptr<Channel>& only = channels_[index * connections_];
+    return connections_ == 1 && only ? only : choose(index);
+  }
+  void connect() override;
+  AddressState state() const noexcept override { return health_->state(); }
+  std::string trouble() const override { return health_->trouble(); }
 
  private:
+  const std::shared_ptr<Channel>& choose(std::size_t index);
+  const std::shared_ptr<Channel>& at(std::size_t index, std::size_t number);
+  void connect_all(bool only_known);
+
   const std::shared_ptr<BoltTransport> transport_;
   const net::Endpoint endpoint_;
-  std::vector<std::shared_ptr<Channel>> channels_;  // each touched on its loop only
+  const std::size_t connections_;  // on each loop
+  std::shared_ptr<AddressHealth> health_;
+  std::atomic<bool> asked_{false};
+  std::vector<std::shared_ptr<Channel>> channels_;  // by loop; each touched on its loop only
 };
 
 class BoltTransport final : public Transport, public std::enable_shared_from_this<BoltTransport> {
@@ -62,25 +75,32 @@ class BoltTransport final : public Transport, public std::enable_shared_from_thi
 
   std::unique_ptr<Target> target(TargetOptions target_options) override;
 
-  std::shared_ptr<Address> address(const net::Endpoint& endpoint, int /*connections*/) override {
+  std::shared_ptr<Address> address(const net::Endpoint& endpoint, int connections) override {
+    if (connections < 1) {
+      throw Error(Code::kInvalidArgument, fmt::format("connections to {}: {} is not at least 1",
+                                                      endpoint.to_string(), connections));
+    }
     const std::lock_guard lock(mutex_);
-    std::weak_ptr<BoltAddress>& known = addresses_[endpoint.to_string()];
-    if (const auto address = known.lock()) return address;
-    auto made = std::make_shared<BoltAddress>(shared_from_this(), endpoint);
+    std::weak_ptr<BoltAddress>& known = addresses_[{endpoint.to_string(), connections}];
+    if (auto address = known.lock()) return address;
+    auto made =
+        BoltAddress::make(shared_from_this(), endpoint, static_cast<std::size_t>(connections));
     known = made;
     return made;
   }
-  void forget(const net::Endpoint& endpoint) {
+  void forget(const std::string& text, std::size_t connections) {
     const std::lock_guard lock(mutex_);
-    const auto found = addresses_.find(endpoint.to_string());
+    const auto found = addresses_.find({text, static_cast<int>(connections)});
     // Another may have been made meanwhile.
     if (found != addresses_.end() && found->second.expired()) addresses_.erase(found);
   }
+  Loop& loop_at(std::size_t index) const noexcept { return *loops_[index].loop; }
 
   /// On the loop of that index: a channel that stop() knows of.
-  std::shared_ptr<Channel> make_channel(std::size_t index, const net::Endpoint& endpoint) {
+  std::shared_ptr<Channel> make_channel(std::size_t index, std::shared_ptr<AddressHealth> health,
+                                        const net::Endpoint& endpoint) {
     PerLoop& here = loops_[index];
-    auto channel = std::make_shared<Channel>(shared, *here.loop, endpoint);
+    auto channel = std::make_shared<Channel>(shared, std::move(health), *here.loop, endpoint);
     here.channels.insert(channel);
     return channel;
   }
@@ -118,27 +138,81 @@ class BoltTransport final : public Transport, public std::enable_shared_from_thi
   };
   std::mutex mutex_;
   std::vector<PerLoop> loops_;
-  std::unordered_map<std::string, std::weak_ptr<BoltAddress>> addresses_;
+  // By host:port and connections.
+  std::map<std::pair<std::string, int>, std::weak_ptr<BoltAddress>> addresses_;
 };
 
-BoltAddress::BoltAddress(std::shared_ptr<BoltTransport> transport, net::Endpoint endpoint)
+BoltAddress::BoltAddress(std::shared_ptr<BoltTransport> transport, net::Endpoint endpoint,
+                         std::size_t connections)
     : Address(endpoint.to_string()),
       transport_(std::move(transport)),
       endpoint_(std::move(endpoint)),
-      channels_(transport_->loops()) {}
+      connections_(connections),
+      channels_(transport_->loops() * connections) {}
+
+std::shared_ptr<BoltAddress> BoltAddress::make(std::shared_ptr<BoltTransport> transport,
+                                               net::Endpoint endpoint, std::size_t connections) {
+  auto made = std::make_shared<BoltAddress>(std::move(transport), std::move(endpoint), connections);
+  made->health_ = std::make_shared<AddressHealth>([weak = made->weak_from_this()] {
+    if (const auto self = weak.lock()) self->connect_all(true);
+  });
+  return made;
+}
 
 // Every call holds the address it goes to, so none is on its way.
 BoltAddress::~BoltAddress() {
-  transport_->forget(endpoint_);
+  transport_->forget(text(), connections_);
   for (std::size_t i = 0; i < channels_.size(); ++i) {
-    if (channels_[i]) transport_->retire(i, std::move(channels_[i]));
+    if (channels_[i]) transport_->retire(i / connections_, std::move(channels_[i]));
   }
 }
 
-const std::shared_ptr<Channel>& BoltAddress::channel(std::size_t index) {
-  std::shared_ptr<Channel>& channel = channels_[index];
-  if (!channel) channel = transport_->make_channel(index, endpoint_);
+const std::shared_ptr<Channel>& BoltAddress::at(std::size_t index, std::size_t number) {
+  std::shared_ptr<Channel>& channel = channels_[index * connections_ + number];
+  if (!channel) channel = transport_->make_channel(index, health_, endpoint_);
   return channel;
+}
+
+// Of those that are connected the one with the fewest calls; else one that connects or may begin.
+// Those that are not connected begin to, so that they are there for later calls.
+const std::shared_ptr<Channel>& BoltAddress::choose(std::size_t index) {
+  if (connections_ == 1) return at(index, 0);
+  const std::shared_ptr<Channel>* best = nullptr;
+  const std::shared_ptr<Channel>* hopeful = nullptr;
+  TimePoint now{};
+  for (std::size_t i = 0; i < connections_; ++i) {
+    const std::shared_ptr<Channel>& channel = at(index, i);
+    if (!channel->ready()) {
+      if (now == TimePoint()) now = Clock::now();
+      if (!channel->connecting() && !channel->backing_off(now)) channel->begin_connecting();
+      if (channel->connecting() && hopeful == nullptr) hopeful = &channel;
+    }
+    if (channel->ready() && (best == nullptr || channel->in_flight() < (*best)->in_flight())) {
+      best = &channel;
+    }
+  }
+  if (best != nullptr) return *best;
+  return hopeful != nullptr ? *hopeful : at(index, 0);
+}
+
+void BoltAddress::connect() {
+  // Once begun a channel goes on by itself.
+  if (!asked_.exchange(true)) connect_all(false);
+}
+
+// `only_known`: those that loops have made already.
+void BoltAddress::connect_all(bool only_known) {
+  for (std::size_t i = 0; i < channels_.size(); i += connections_) {
+    const std::size_t index = i / connections_;
+    transport_->loop_at(index).post([weak = weak_from_this(), index, only_known] {
+      const auto self = weak.lock();
+      if (!self || self->transport_->shared->stopped.load()) return;
+      for (std::size_t number = 0; number < self->connections_; ++number) {
+        if (only_known && !self->channels_[index * self->connections_ + number]) continue;
+        self->at(index, number)->begin_connecting();
+      }
+    });
+  }
 }
 
 class BoltTarget final : public Target {
@@ -177,10 +251,10 @@ class BoltTarget final : public Target {
   }
 
   RequestPrefix make_prefix(std::string_view method, std::span<const std::string> signatures,
-                            Codec codec, std::string_view generic_type,
-                            const Baggage* baggage) const {
-    const RequestNames names{name_,        method,    target_app_, client_->options.app_name,
-                             generic_type, signatures};
+                            Codec codec, std::string_view generic_type, const Baggage* baggage,
+                            const Baggage* headers = nullptr) const {
+    const RequestNames names{name_,        method,     target_app_, client_->options.app_name,
+                             generic_type, signatures, headers};
     return codec == Codec::kHessian ? make_hessian_prefix(names, client_->options.dialect, baggage)
                                     : make_plain_prefix(names, baggage);
   }
@@ -207,6 +281,17 @@ struct CancelCall {
 
 constexpr std::string_view kGenericObjects = "2";
 
+// Those of the Context and of the call, which win; `both` is for when there are some of each.
+const Baggage* joined(const Baggage* context, const Baggage* call, Baggage& both) {
+  if (call == nullptr || call->empty()) {
+    return context == nullptr || context->empty() ? nullptr : context;
+  }
+  if (context == nullptr || context->empty()) return call;
+  both = *call;
+  both.insert(context->begin(), context->end());
+  return &both;
+}
+
 Task<void> BoltTarget::call(std::shared_ptr<Address> address, Outgoing outgoing) {
   const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
   const Context context = Context::share(self.context);
@@ -229,6 +314,7 @@ Task<void> BoltTarget::call(std::shared_ptr<Address> address, Outgoing outgoing)
   request.service = name_;
   request.name = outgoing.name;
   request.oneway = mode == CallMode::kOneway;
+  request.measures = outgoing.measures;
   request.deadline = std::min(context.deadline(), Clock::now() + outgoing.timeout);
   ClientStats& stats = client_->shared->stats;
   if (client_->shared->stopped.load(std::memory_order_acquire)) {
@@ -241,23 +327,29 @@ Task<void> BoltTarget::call(std::shared_ptr<Address> address, Outgoing outgoing)
   }
   Loop& loop = client_->runtime.loop();
   if (!loop.in_loop()) co_await resume_on(loop);
-  const std::shared_ptr<Channel> channel =
-      static_cast<BoltAddress&>(*address).channel(client_->index_of(loop));
+  auto& there = static_cast<BoltAddress&>(*address);
+  const std::size_t here = client_->index_of(loop);
+  std::shared_ptr<Channel> channel = there.channel(here);
 
   RequestPrefix own_prefix;
   const Baggage* baggage = context.get(kRequestBaggage);
   if (baggage != nullptr && baggage->empty()) baggage = nullptr;
+  Baggage both;
+  const Baggage* headers = joined(context.get(kRequestHeaders), outgoing.headers, both);
   if (method == nullptr) {
-    own_prefix = make_prefix(request.name, outgoing.types, request.codec, kGenericObjects, baggage);
+    own_prefix =
+        make_prefix(request.name, outgoing.types, request.codec, kGenericObjects, baggage, headers);
     request.prefix = &own_prefix;
-  } else if (baggage != nullptr) {
-    own_prefix = make_prefix(request.name, method->signatures, request.codec, {}, baggage);
+  } else if (baggage != nullptr || headers != nullptr) {
+    own_prefix = make_prefix(request.name, method->signatures, request.codec, {}, baggage, headers);
     request.prefix = &own_prefix;
   }
   while (!channel->ready() || channel->full()) {
     if (!channel->ready()) {
       Result<void> connected = co_await as_result(channel->connected(request.deadline));
-      if (!connected) {
+      // Another connection may be there, or have room.
+      channel = there.channel(here);
+      if (!connected && !channel->ready()) {
         stats.failures.add();
         co_await fail(connected.error().within(fmt::format("{}#{}", name_, request.name)));
       }
@@ -274,6 +366,7 @@ Task<void> BoltTarget::call(std::shared_ptr<Address> address, Outgoing outgoing)
       stats.failures.add();
       co_await fail(room.error().within(fmt::format("{}#{}", name_, request.name)));
     }
+    channel = there.channel(here);
   }
   PendingCall call(request);
   if (Result<void> sent = channel->send(call); !sent) {
@@ -310,6 +403,15 @@ namespace settee::inline v0::rpc {
 
 std::shared_ptr<Transport> make_bolt_transport(Runtime& runtime, const ClientOptions& options) {
   return std::make_shared<bolt::BoltTransport>(runtime, options);
+}
+
+Error received_error(const Error& error) {
+  Buffer out;
+  bolt::ResponseFormat(bolt::Dialect::kSofa3).write_exception(out, error, nullptr);
+  const Bytes bytes = out.slice(0, out.size());
+  bolt::ResponseValue read =
+      bolt::read_response(bytes.span(), nullptr, nullptr, true, hessian::Limits());
+  return read.error ? *std::move(read.error) : error;
 }
 
 }  // namespace settee::inline v0::rpc

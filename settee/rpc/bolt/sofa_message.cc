@@ -127,27 +127,82 @@ void append_names(Buffer& out, const RequestNames& names, const Baggage* baggage
       append_header_pair(out, fmt::format("{}.{}", kRequestBaggageKey, key), value);
     }
   }
+  if (names.headers != nullptr) {
+    for (const auto& [key, value] : *names.headers) append_header_pair(out, key, value);
+  }
+}
+
+std::size_t text_bytes(const Baggage* texts) {
+  std::size_t bytes = 0;
+  if (texts == nullptr) return bytes;
+  for (const auto& [key, value] : *texts) bytes += 8 + key.size() + value.size();
+  return bytes;
+}
+
+void check_headers(const RequestNames& names) {
+  if (names.headers == nullptr) return;
+  for (const auto& [key, value] : *names.headers) {
+    if (const std::string_view why = why_no_header(key); !why.empty()) {
+      throw Error(Code::kInvalidArgument, fmt::format("{}#{}: header '{}' cannot be sent: {}",
+                                                      names.service, names.method, key, why));
+    }
+  }
 }
 
 RequestPrefix begin_prefix(Buffer& out, const RequestNames& names, const Baggage* baggage,
                            bool all) {
+  check_headers(names);
   RequestPrefix prefix;
   out.append(kRequestClass);
   prefix.class_size = static_cast<std::uint16_t>(kRequestClass.size());
   append_names(out, names, baggage, all);
   const std::size_t header = out.size() - kRequestClass.size();
   if (header > 32767) {
-    throw Error(Code::kLimit,
-                fmt::format("{}#{}: the request's header would have {} bytes, and Bolt has room for "
-                            "32767: less baggage, please",
-                            names.service, names.method, header));
+    throw Error(
+        Code::kLimit,
+        fmt::format("{}#{}: the request's header would have {} bytes, and Bolt has room for "
+                    "32767; {} bytes are baggage, {} bytes headers: send less of them",
+                    names.service, names.method, header, text_bytes(baggage),
+                    text_bytes(names.headers)));
   }
   prefix.header_size = static_cast<std::uint16_t>(header);
   prefix.content_offset = out.size();
   return prefix;
 }
 
+// The trace stands in a map of its own there, as in Java; in the header its keys have a prefix.
+void write_headers(Writer& writer, const Baggage& headers) {
+  bool traced = false;
+  for (const auto& [key, value] : headers) {
+    if (key.starts_with(kTracePrefix)) {
+      traced = true;
+      continue;
+    }
+    writer.write_string(key);
+    writer.write_string(value);
+  }
+  if (!traced) return;
+  writer.write_string(kTracePrefix.substr(0, kTracePrefix.size() - 1));
+  writer.begin_map();
+  for (const auto& [key, value] : headers) {
+    if (!key.starts_with(kTracePrefix)) continue;
+    writer.write_string(std::string_view(key).substr(kTracePrefix.size()));
+    writer.write_string(value);
+  }
+  writer.end_map();
+}
+
 }  // namespace
+
+std::string_view why_no_header(std::string_view name) noexcept {
+  if (name.empty()) return "it has no name";
+  for (const std::string_view own : {kServiceKey, kTargetServiceKey, kMethodKey, kTargetAppKey,
+                                     kGenericTypeKey, kRequestBaggageKey}) {
+    if (name == own) return "that name is the protocol's own";
+  }
+  if (name.starts_with("rpc_req_baggage.")) return "baggage has its own place, kRequestBaggage";
+  return {};
+}
 
 RequestPrefix make_hessian_prefix(const RequestNames& names, Dialect dialect,
                                   const Baggage* baggage) {
@@ -166,7 +221,8 @@ RequestPrefix make_hessian_prefix(const RequestNames& names, Dialect dialect,
   writer.write_string(names.method);
   writer.write_string(names.service);
   const bool has_baggage = baggage != nullptr && !baggage->empty();
-  if (names.app.empty() && names.generic_type.empty() && !has_baggage) {
+  const bool has_headers = names.headers != nullptr && !names.headers->empty();
+  if (names.app.empty() && names.generic_type.empty() && !has_baggage && !has_headers) {
     writer.write_null();
   } else {
     writer.begin_map();
@@ -189,6 +245,7 @@ RequestPrefix make_hessian_prefix(const RequestNames& names, Dialect dialect,
       }
       writer.end_map();
     }
+    if (has_headers) write_headers(writer, *names.headers);
     writer.end_map();
   }
   const hessian::ListEnd end = writer.begin_list("[string", names.signatures.size());

@@ -104,6 +104,10 @@ class Transport {
 };
 
 std::unique_ptr<ServerBinding> make_bolt_binding(const ServerOptions& options);
-std::shared_ptr<Transport> make_bolt_transport(Runtime& runtime, const ClientOptions& options);
+SETTEE_API std::shared_ptr<Transport> make_bolt_transport(Runtime& runtime,
+                                                          const ClientOptions& options);
+
+/// What the caller of a Bolt server makes of an Error that a handler has ended with.
+Error received_error(const Error& error);
 
 }  // namespace settee::inline v0::rpc

@@ -22,6 +22,8 @@
 #include "settee/rpc/internal/binding.h"
 #include "settee/rpc/internal/client_core.h"
 #include "settee/rpc/internal/filter_set.h"
+#include "settee/rpc/internal/local_call.h"
+#include "settee/rpc/internal/mock.h"
 #include "settee/rpc/registry.h"
 
 namespace settee::inline v0::rpc {
@@ -97,6 +99,7 @@ class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
   Task<void> whole(Outgoing outgoing, const CallPlan& plan);
   Task<void> filtered(Way& way);
   Task<void> routed(Way& way);
+  Task<void> near_or_far(Way& way);
 
   const std::shared_ptr<Client::Core> client_;
   const ServiceInfo* const service_;
@@ -110,6 +113,7 @@ class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
   std::atomic<std::size_t> in_flight_{0};
   const std::unique_ptr<Target> target_;
   const std::shared_ptr<cluster::Cluster> cluster_;
+  std::unique_ptr<LocalTarget> local_;  // null: calls go over connections only
   std::shared_ptr<Address> only_;
   bool plain_ = false;  // there is nothing to choose and nothing to decide: calls go to only_
   std::vector<std::shared_ptr<Registry>> registries_;

@@ -39,8 +39,10 @@ struct ServiceEntry {
   std::vector<MethodEntry> methods;
 
   /// Begins a call; false if the service has been withdrawn.
+  /// Sequentially consistent, as running() is: who enters and then sees no server that drains has
+  /// been seen by the one who let it drain and then looked for calls.
   bool enter() noexcept {
-    if ((state_.fetch_add(1, std::memory_order_acquire) & kWithdrawn) == 0) return true;
+    if ((state_.fetch_add(1) & kWithdrawn) == 0) return true;
     leave();
     return false;
   }
@@ -51,9 +53,7 @@ struct ServiceEntry {
   }
   /// No call begins any more.
   void withdraw() noexcept { state_.fetch_or(kWithdrawn, std::memory_order_acq_rel); }
-  std::uint32_t running() const noexcept {
-    return state_.load(std::memory_order_acquire) & ~kWithdrawn;
-  }
+  std::uint32_t running() const noexcept { return state_.load() & ~kWithdrawn; }
   /// After withdraw().
   void wait_until_quiet() const noexcept {
     for (;;) {

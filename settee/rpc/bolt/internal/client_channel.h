@@ -6,8 +6,11 @@
 
 #pragma once
 
+#include <atomic>
 #include <deque>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +22,7 @@
 #include "settee/rpc/bolt/frame.h"
 #include "settee/rpc/bolt/internal/sofa_message.h"
 #include "settee/rpc/client.h"
+#include "settee/rpc/internal/binding.h"
 
 namespace settee::inline v0::rpc::bolt {
 
@@ -49,6 +53,42 @@ struct ChannelShared {
   std::atomic<std::uint32_t> connecting{0};
 };
 
+/// How the channels of all loops to one address are, together. Each tells of its own changes;
+/// anybody reads, without a lock.
+class AddressHealth {
+ public:
+  /// What a channel adds to it.
+  enum class Part : std::uint8_t { kNone, kRetry, kDead, kAvailable };
+  /// So many attempts of one channel in a row have failed: it is dead.
+  static constexpr int kDeadAfter = 3;
+
+  /// `reached` is called, on some loop, when the address has become available again.
+  explicit AddressHealth(std::function<void()> reached) : reached_(std::move(reached)) {}
+
+  AddressState state() const noexcept;
+  std::string trouble() const;
+  void change(Part before, Part now);
+  /// An attempt failed, or a connection was lost.
+  void failed(const Error& why);
+
+ private:
+  static constexpr int kBits = 21;
+  static constexpr std::uint64_t unit(Part part) noexcept {
+    return part == Part::kNone ? 0 : std::uint64_t{1} << (kBits * (static_cast<int>(part) - 1));
+  }
+  static std::uint64_t count(std::uint64_t parts, Part part) noexcept {
+    return parts >> (kBits * (static_cast<int>(part) - 1)) & ((std::uint64_t{1} << kBits) - 1);
+  }
+
+  // How many channels are in each Part, in one word, so that all of it is read at one time.
+  std::atomic<std::uint64_t> parts_{0};
+  const std::function<void()> reached_;
+  mutable std::mutex mutex_;
+  std::optional<Error> last_;  // since the address was last available
+  TimePoint since_{};
+  std::size_t failures_ = 0;
+};
+
 /// One call on its way: lives in the frame of the coroutine that makes it.
 class PendingCall final : private Timer {
  public:
@@ -61,6 +101,7 @@ class PendingCall final : private Timer {
     const TypeInfo* result_type;
     void* result;
     bool oneway;
+    CallMeasures* measures;  // null: nobody wants them
     TimePoint deadline;
     std::string_view service;
     std::string_view name;
@@ -89,7 +130,8 @@ class PendingCall final : private Timer {
  private:
   friend class Channel;
   void on_timer() override;
-  void read_answer(const Frame& frame, const std::string& address);
+  void read_answer(const Frame& frame, std::size_t frame_size, const std::string& address);
+  void decode_answer(const Frame& frame, const std::string& address);
   void end(std::optional<Error> error) noexcept;
 
   Request request_;
@@ -103,11 +145,18 @@ class PendingCall final : private Timer {
 
 class Channel final : public std::enable_shared_from_this<Channel> {
  public:
-  Channel(std::shared_ptr<ChannelShared> shared, Loop& loop, net::Endpoint endpoint);
+  Channel(std::shared_ptr<ChannelShared> shared, std::shared_ptr<AddressHealth> health, Loop& loop,
+          net::Endpoint endpoint);
   ~Channel();
 
   const std::string& address() const noexcept { return address_; }
   bool ready() const noexcept { return connection_ != nullptr; }
+  std::size_t in_flight() const noexcept { return in_flight_; }
+  bool connecting() const noexcept { return connecting_; }
+  /// Not connected, and before its time no attempt is made by a call.
+  bool backing_off(TimePoint now) const noexcept { return last_error_ && now < next_attempt_; }
+  /// Begins to connect if it is not connected; for good: it goes on until it is retired.
+  void begin_connecting();
   /// No room for another call.
   bool full() const noexcept {
     return in_flight_ >= shared_->options.max_in_flight ||
@@ -137,14 +186,14 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   class Retry;
 
   settee::detail::Detached connect(std::shared_ptr<Channel> self);
-  void begin_connecting();
   void on_connected(net::Socket socket);
   void on_failed(Error error);
   void back_off(const Error& error);
   void on_lost(const Error& why);
   net::Protocol::Taken on_data(std::span<const std::uint8_t> data);
   void on_beat();
-  void on_response(const Frame& frame);
+  void on_response(const Frame& frame, std::size_t frame_size);
+  void be(AddressHealth::Part part);
   void forget(PendingCall& call) noexcept;
   PendingCall* take(std::int32_t id) noexcept;
   void insert(PendingCall& call);
@@ -155,6 +204,8 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   void run_finished();
 
   std::shared_ptr<ChannelShared> shared_;
+  std::shared_ptr<AddressHealth> health_;
+  AddressHealth::Part part_ = AddressHealth::Part::kNone;
   Loop& loop_;
   net::Endpoint endpoint_;
   std::string address_;
@@ -163,6 +214,8 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   bool connecting_ = false;
   bool retired_ = false;
   bool heard_ = false;             // the connection has brought a byte
+  bool asked_ = false;             // a call has been sent over it
+  TimePoint connected_at_{};
   int failures_ = 0;               // in a row: attempts, and connections that never brought a byte
   TimePoint next_attempt_{};
   std::optional<Error> last_error_;

@@ -57,8 +57,12 @@ struct RequestNames {
   std::string_view app;
   std::string_view generic_type;  ///< "0", "2" or empty.
   std::span<const std::string> signatures;
+  const Baggage* headers = nullptr;  ///< Custom ones: plain pairs of the header and the properties.
 };
-/// The prefix for Hessian bodies.
+/// Why a custom header of that name cannot be sent; empty: it can.
+std::string_view why_no_header(std::string_view name) noexcept;
+/// The prefix for Hessian bodies. Throws an Error: kLimit if the header has no room for all,
+/// kInvalidArgument for a header that would change the call.
 RequestPrefix make_hessian_prefix(const RequestNames& names, Dialect dialect,
                                   const Baggage* baggage);
 /// The prefix for bodies without method information: protobuf and JSON.
@@ -107,6 +111,7 @@ inline constexpr std::string_view kTargetAppKey = "sofa_head_target_app";
 inline constexpr std::string_view kResponseErrorKey = "sofa_head_response_error";
 inline constexpr std::string_view kGenericTypeKey = "sofa_head_generic_type";
 inline constexpr std::string_view kRequestBaggageKey = "rpc_req_baggage";
+inline constexpr std::string_view kTracePrefix = "rpc_trace_context.";
 inline constexpr std::string_view kResponseBaggagePrefix = "rpc_resp_baggage.";
 
 }  // namespace settee::inline v0::rpc::bolt

@@ -1,0 +1,76 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// LocalRun: one call that an object of this process serves, as its caller sees it. The call itself
+// has a life of its own, since a method may go on when its caller has given up.
+//
+// Threads: the loop on which it was begun.
+
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "settee/base/detail/parking.h"
+#include "settee/base/runtime.h"
+#include "settee/rpc/internal/binding.h"
+#include "settee/rpc/internal/filter_set.h"
+#include "settee/rpc/internal/service_table.h"
+
+namespace settee::inline v0::rpc {
+
+/// Where such a call goes.
+struct LocalWay {
+  std::shared_ptr<const void> hold;  // keeps all of the others
+  Runtime* runtime = nullptr;
+  Server::Core* server = nullptr;  // null: a mock
+  MethodEntry* entry = nullptr;    // null: a mock. It has been enter()ed for this call.
+  const MethodInfo* method = nullptr;
+  void* object = nullptr;
+  std::string_view service;
+  std::string_view peer;  // "local" or "mock"
+  const char* label = nullptr;
+  bool direct = false;  // caller and provider have the same types
+  FilterChain filters;
+};
+
+class LocalCall;
+
+class LocalRun {
+ public:
+  /// `deadline` is the caller's.
+  LocalRun(const Outgoing& outgoing, TimePoint deadline) noexcept
+      : outgoing_(outgoing), deadline_(deadline) {}
+  ~LocalRun();
+  LocalRun(const LocalRun&) = delete;
+  LocalRun& operator=(const LocalRun&) = delete;
+
+  /// Begins it, under a Context made of the caller's. It may have ended when this returns.
+  void begin(LocalWay way, const Context& caller);
+  bool ended() const noexcept { return ended_; }
+  /// Waits until it has, or the caller's time or patience is over.
+  auto wait() { return parking_.emplace().wait(deadline_); }
+  void after_wait(settee::detail::Parking::Reason reason);
+  /// Gives the response's baggage to who wants it; the call's Error, if it failed.
+  const std::optional<Error>& finish(const Context& caller);
+
+ private:
+  friend class LocalCall;
+  const Outgoing& outgoing_;
+  const TimePoint deadline_;
+  LocalCall* call_ = nullptr;  // while it runs for this
+  bool ended_ = false;
+  std::optional<Error> error_;
+  Baggage response_;
+  std::optional<settee::detail::Parking> parking_;
+};
+
+/// Whether values of `from` may be taken as they are where `to` is wanted.
+bool same_values(const TypeInfo& from, const TypeInfo& to);
+/// The deadline of a call under this Context.
+TimePoint deadline_of(const Outgoing& outgoing, const Context& context);
+/// Whether the call's arguments and result are those of `method`.
+bool is_direct(const MethodInfo& caller, const MethodInfo& method);
+
+}  // namespace settee::inline v0::rpc

@@ -1,0 +1,329 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/rpc/internal/local_run.h"
+
+#include <fmt/format.h>
+
+#include "settee/base/detail/copy_value.h"
+#include "settee/hessian/codec.h"
+#include "settee/rpc/internal/server_core.h"
+
+namespace settee::inline v0::rpc {
+
+using settee::detail::CallMode;
+using settee::detail::Parking;
+
+namespace {
+
+// A value on its way between two descriptions of it: what the wire would make of it.
+Result<void> translate(const TypeInfo& from, const void* value, const TypeInfo& to, void* out) {
+  if (from.kind == Kind::kMessage && to.kind == Kind::kMessage) {
+    std::string bytes(from.message_size(value), '\0');
+    if (!from.message_write(value, bytes.data(), bytes.size())) {
+      return Error(Code::kEncode,
+                   "the protobuf message cannot be written; a required field may be "
+                   "missing");
+    }
+    if (to.message_read(out, bytes.data(), bytes.size())) return {};
+    return Error(Code::kDecode, fmt::format("{} bytes are no such protobuf message", bytes.size()));
+  }
+  Result<Bytes> bytes = hessian::to_bytes(from, value);
+  if (!bytes) return bytes.error();
+  hessian::Reader reader(bytes->span());
+  hessian::DecodeOptions options;
+  options.null_scalar_is_error = true;
+  return hessian::decode(reader, to, out, options);
+}
+
+// An object of a described type that waits for its loop.
+class Aside {
+ public:
+  Aside() = default;
+  Aside(const Aside&) = delete;
+  Aside& operator=(const Aside&) = delete;
+  ~Aside() {
+    if (object_ == nullptr) return;
+    type_->destroy(object_);
+    ::operator delete(object_);
+  }
+  /// A fresh object.
+  void* make(const TypeInfo& type) {
+    type_ = &type;
+    void* const room = ::operator new(type.size);
+    type.construct(room);
+    return object_ = room;
+  }
+  const void* object() const noexcept { return object_; }
+
+ private:
+  const TypeInfo* type_ = nullptr;
+  void* object_ = nullptr;
+};
+
+// The headers that the caller sends, kept as long as the call: the caller may be gone before it.
+class KeptHeaders final : public ReceivedHeaders {
+ public:
+  void add(const Baggage* headers) {
+    if (headers != nullptr) headers_.insert(headers->begin(), headers->end());
+  }
+  void each(const std::function<bool(std::string_view, std::string_view)>& visit) const override {
+    for (const auto& [name, value] : headers_) {
+      if (!visit(name, value)) return;
+    }
+  }
+
+ private:
+  Baggage headers_;
+};
+
+}  // namespace
+
+/// The provider's side of it: lives in the frame of run_local().
+class LocalCall final : public MethodFrame, public Next::Terminal {
+ public:
+  LocalCall(LocalWay& way, LocalRun& run, const Context& caller, Loop& loop)
+      : way_(way),
+        run_(&run),
+        outgoing_(run.outgoing_),
+        loop_(loop),
+        oneway_(outgoing_.mode == CallMode::kOneway),
+        deadline_(oneway_ ? kNoDeadline : run.deadline_),
+        call_(Side::kServer, way.service, way.method->wire_name, way.peer, &headers_) {
+    run.call_ = this;
+    headers_.add(outgoing_.headers);
+    headers_.add(caller.get(kRequestHeaders));
+    item_ = new ServerCallItem;
+    item_->call.store(&call_, std::memory_order_relaxed);
+    item_->retain();  // ours; the other is the Context's
+    if (way_.server == nullptr) return;
+    way_.server->stats.calls.add();
+    way_.server->stats.in_flight.add();
+  }
+  ~LocalCall() {
+    item_->call.store(nullptr, std::memory_order_release);
+    item_->release();
+    if (way_.server == nullptr) return;
+    way_.server->stats.in_flight.subtract();
+    way_.entry->service->leave();
+  }
+
+  /// What a remote provider's handler would have of the caller's, its cancellation and its span.
+  Context make_context(const Context& caller) {
+    Context context = Context::begin(deadline_, &kServerCall, item_);
+    if (ContextItem* span = caller.span()) {
+      span->retain();
+      context = context.with_span(span);
+    }
+    if (const Baggage* baggage = caller.get(kRequestBaggage);
+        baggage != nullptr && !baggage->empty()) {
+      context = context.with(kRequestBaggage, *baggage);
+    }
+    if (oneway_) return context;
+    if (std::stop_token token = caller.stop_token(); token.stop_possible()) {
+      context = context.with_stop_token(std::move(token));
+    }
+    return context;
+  }
+
+  Task<void> serve() { return way_.filters == nullptr ? proceed() : through_filters(); }
+  Task<void> proceed() override {
+    // A filter may have gone to another thread.
+    if (loop_.in_loop()) return way_.method->serve(way_.object, *this);
+    return on_loop();
+  }
+
+  // MethodFrame
+  bool read_arguments(void* const* places) override {
+    if (run_ == nullptr) return false;  // nobody waits, and what he passed is gone
+    const std::span<const ParameterInfo> parameters = way_.method->parameters;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      Result<void> read = read_argument(i, *parameters[i].type, places[i]);
+      if (read) continue;
+      fail(Error(Code::kPeerDecode, fmt::format("reading the arguments: argument {} '{}': {}",
+                                                i + 1, parameters[i].name, read.error().what())));
+      return false;
+    }
+    if (oneway_) release(std::nullopt);
+    return true;
+  }
+  ThreadPool* pool() override {
+    if (way_.entry != nullptr && way_.entry->service->options.pool) {
+      return way_.entry->service->options.pool.get();
+    }
+    return &way_.runtime->pool();
+  }
+  void refuse(const Error& error) override {
+    if (way_.server != nullptr) way_.server->stats.refused.add();
+    fail(Error(Code::kBusy, "the pool is full, the call was not begun").because(error));
+  }
+  bool begin() override {
+    if (deadline_ == kNoDeadline) return true;
+    if ((loop_.in_loop() ? loop_.now() : Clock::now()) < deadline_) return true;
+    if (way_.server != nullptr) way_.server->stats.expired.add();
+    failure_ = Error(Code::kTimeout, "the deadline came before the method began");
+    return false;
+  }
+  void write_result(const void* result) override {
+    const TypeInfo& type = *way_.method->result;
+    if (oneway_ || result == nullptr || type.kind == Kind::kVoid) return;
+    if (loop_.in_loop()) {
+      if (run_ != nullptr) give(type, result);
+      return;
+    }
+    // The caller may give up at any time, but on its loop only.
+    Result<void> kept = settee::detail::can_copy(type)
+                            ? settee::detail::copy_value(type, aside_.make(type), result)
+                            : translate(type, result, type, aside_.make(type));
+    if (!kept) fail_result(kept.error());
+  }
+
+  /// On the loop, when all has ended. Wakes nobody: what waits is to be woken when this has gone.
+  std::shared_ptr<Parking::State> finish(const Result<void>& done) {
+    if (run_ != nullptr && !failure_ && done && aside_.object() != nullptr) {
+      give(*way_.method->result, aside_.object());
+    }
+    if (!done && way_.server != nullptr) way_.server->stats.failures.add();
+    if (run_ == nullptr) return nullptr;
+    std::optional<Error> error = std::move(failure_);
+    if (!error && !done) error = received_error(done.error());
+    if (error && error->code() != Code::kBusiness) {
+      error = error->within(
+          fmt::format("{}#{} at {}", way_.service, way_.method->wire_name, way_.peer));
+    }
+    return release(std::move(error));
+  }
+
+ private:
+  friend class LocalRun;
+
+  Task<void> on_loop() {
+    co_await resume_on(loop_);
+    Task<void> served = way_.method->serve(way_.object, *this);
+    co_await std::move(served);
+  }
+  Task<void> through_filters() {
+    Task<void> all = Next(*way_.filters, 0, call_, *this)();
+    co_await std::move(all);
+  }
+
+  Result<void> read_argument(std::size_t i, const TypeInfo& type, void* place) {
+    if (way_.direct) return settee::detail::copy_value(type, place, outgoing_.arguments[i]);
+    if (outgoing_.method == nullptr) {
+      return translate(type_of<hessian::Value>(), &outgoing_.values[i], type, place);
+    }
+    return translate(*outgoing_.method->parameters[i].type, outgoing_.arguments[i], type, place);
+  }
+  // The result, into the caller's object.
+  void give(const TypeInfo& type, const void* result) {
+    const TypeInfo& wanted =
+        outgoing_.method == nullptr ? type_of<hessian::Value>() : *outgoing_.method->result;
+    if (outgoing_.result == nullptr || wanted.kind == Kind::kVoid) return;
+    Result<void> given = way_.direct ? settee::detail::copy_value(type, outgoing_.result, result)
+                                     : translate(type, result, wanted, outgoing_.result);
+    if (!given) fail_result(given.error());
+  }
+  void fail_result(const Error& error) {
+    fail(Error(Code::kPeerEncode, fmt::format("writing the result: {}", error.what())));
+  }
+  void fail(Error error) {
+    if (way_.server != nullptr) way_.server->stats.failures.add();
+    failure_ = std::move(error);
+  }
+  // The caller is done with it.
+  std::shared_ptr<Parking::State> release(std::optional<Error> error) {
+    LocalRun& run = *std::exchange(run_, nullptr);
+    run.call_ = nullptr;
+    run.ended_ = true;
+    run.error_ = std::move(error);
+    if (!oneway_) run.response_ = item_->response;
+    if (!run.parking_) return nullptr;
+    if (!oneway_) return run.parking_->waker();
+    run.parking_->wake();
+    return nullptr;
+  }
+
+  LocalWay& way_;
+  LocalRun* run_;            // null when the caller has given up, or has what it waits for
+  const Outgoing outgoing_;  // what it points to is the caller's, there while run_ is
+  Loop& loop_;
+  const bool oneway_;
+  const TimePoint deadline_;
+  KeptHeaders headers_;
+  Call call_;
+  ServerCallItem* item_ = nullptr;
+  std::optional<Error> failure_;  // that the method has no part in
+  Aside aside_;                   // the result of a blocking method
+};
+
+namespace {
+
+settee::detail::Detached run_local(LocalWay way, LocalRun& run, const Context& caller, Loop& loop) {
+  std::shared_ptr<Parking::State> waiting;
+  {
+    LocalCall call(way, run, caller, loop);
+    const settee::detail::ContextSwitch inside(co_await settee::detail::this_promise(),
+                                               call.make_context(caller));
+    const Result<void> done = co_await as_result(call.serve());
+    if (!loop.in_loop()) co_await resume_on(loop);
+    waiting = call.finish(done);
+  }
+  if (waiting) Parking::wake(waiting);
+}
+
+}  // namespace
+
+LocalRun::~LocalRun() {
+  if (call_ != nullptr) call_->run_ = nullptr;
+}
+
+void LocalRun::begin(LocalWay way, const Context& caller) {
+  Loop& loop = *Loop::current();
+  const char* const before = loop.working_on();
+  loop.working_on(way.label);
+  run_local(std::move(way), *this, caller, loop).start(Context());
+  loop.working_on(before);
+}
+
+void LocalRun::after_wait(Parking::Reason reason) {
+  parking_.reset();
+  if (ended_) return;
+  const LocalWay& way = call_->way_;
+  const std::string where =
+      fmt::format("{}#{} at {}", way.service, way.method->wire_name, way.peer);
+  error_ = reason == Parking::Reason::kCancelled
+               ? Error(Code::kCancelled, where + ": cancelled by the caller")
+               : Error(Code::kTimeout, where + ": no answer before the deadline");
+  call_->run_ = nullptr;
+  call_ = nullptr;
+  ended_ = true;
+}
+
+const std::optional<Error>& LocalRun::finish(const Context& caller) {
+  if (!response_.empty()) {
+    if (const auto* wanted = caller.get(kResponseBaggage); wanted != nullptr && *wanted) {
+      for (const auto& [key, value] : response_) (**wanted)[key] = value;
+    }
+  }
+  return error_;
+}
+
+bool same_values(const TypeInfo& from, const TypeInfo& to) {
+  // Equal addresses mean equal types; of two modules' descriptions nothing is said by them.
+  return &from == &to && settee::detail::can_copy(to);
+}
+
+bool is_direct(const MethodInfo& caller, const MethodInfo& method) {
+  if (caller.parameters.size() != method.parameters.size()) return false;
+  for (std::size_t i = 0; i < method.parameters.size(); ++i) {
+    if (!same_values(*caller.parameters[i].type, *method.parameters[i].type)) return false;
+  }
+  return same_values(*method.result, *caller.result);
+}
+
+TimePoint deadline_of(const Outgoing& outgoing, const Context& context) {
+  if (outgoing.timeout.count() == 0) return context.deadline();
+  return std::min(context.deadline(), Clock::now() + outgoing.timeout);
+}
+
+}  // namespace settee::inline v0::rpc
