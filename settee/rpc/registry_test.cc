@@ -231,11 +231,14 @@ TEST_F(RegistryTest, WhyThereIsNoProviderIsSaid) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::kNoProvider);
     const std::string what = error.what();
-    EXPECT_NE(what.find("memory://here lists 2 provider(s) of com.acme.Probe:1.0"),
+    EXPECT_NE(what.find("memory://here (connected) lists 2 provider(s) of com.acme.Probe"),
               std::string::npos)
         << what;
-    EXPECT_NE(what.find("127.0.0.1:8341 speaks rest"), std::string::npos) << what;
-    EXPECT_NE(what.find("127.0.0.1:12200 has uniqueId 'blue'"), std::string::npos) << what;
+    EXPECT_NE(what.find("127.0.0.1:8341 (protocol): it speaks rest, not bolt"), std::string::npos)
+        << what;
+    EXPECT_NE(what.find("127.0.0.1:12200 (uniqueId): it has uniqueId 'blue', not ''"),
+              std::string::npos)
+        << what;
   }
 }
 
