@@ -235,7 +235,8 @@ LIMIT_STRUCTS = (
         "rpc::ClientOptions",
         {"app_name", "serialization", "dialect", "balancer", "failover", "fault_tolerance"},
     ),
-    ("settee/rpc/registry.h", "RegistryOptions", "rpc::RegistryOptions", set()),
+    ("settee/rpc/registry.h", "RegistryOptions", "rpc::RegistryOptions",
+     {"backup_directory"}),
     ("settee/rpc/bolt/frame.h", "FrameLimits", "rpc::bolt::FrameLimits", set()),
     (
         "settee/net/connection.h",

@@ -5,14 +5,17 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
 #include <future>
+#include <regex>
 #include <set>
 #include <thread>
 
 #include "interop/tests/zookeeper_server.h"
+#include "settee/rpc/client.h"
 #include "settee/rpc/registry/registry_test_log.h"
 
 namespace {
@@ -30,6 +33,7 @@ using settee::rpc::Providers;
 using settee::rpc::Registry;
 using settee::rpc::RegistryOptions;
 using settee::rpc::ServiceKey;
+using settee::rpc::registry_test::eventually;
 using settee::rpc::registry_test::Heard;
 using settee::rpc::registry_test::Log;
 using settee::rpc::registry_test::provider;
@@ -37,16 +41,6 @@ using settee::rpc::registry_test::service;
 
 constexpr char kProviders[] = "/sofa-rpc/com.acme.Quotes/providers";
 constexpr char kConsumers[] = "/sofa-rpc/com.acme.Quotes/consumers";
-
-template <class F>
-bool eventually(F condition, std::chrono::milliseconds most = 30s) {
-  const auto end = std::chrono::steady_clock::now() + most;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(5ms);
-  }
-  return true;
-}
 
 Child publisher(const std::string& registry, const std::string& url, int session_ms) {
   const auto program =
@@ -150,14 +144,41 @@ TEST_F(ZookeeperRegistry, ServicesUniqueIdsVersionsAndProtocolsAreApart) {
   for (const auto& [key, address] : expected) {
     Heard heard;
     watches.push_back(registry->watch(key, {}, heard.listener()));
-    EXPECT_TRUE(heard.wait_for({address})) << key.unique_name();
+    EXPECT_TRUE(heard.wait_for(key, {address})) << key.unique_name();
+    // The others of the interface are handed on too, and say why they do not serve.
+    EXPECT_EQ(heard.last().size(), key.interface_name == quotes_.interface_name ? 4u : 1u);
   }
   // The watches that are left do not mind those that end.
   watches.pop_back();
   watches.erase(watches.begin());
   Heard again;
   const auto watch = registry->watch(quotes_, {}, again.listener());
-  EXPECT_TRUE(again.wait_for({"10.0.0.1:1"}));
+  EXPECT_TRUE(again.wait_for(quotes_, {"10.0.0.1:1"}));
+}
+
+TEST_F(ZookeeperRegistry, OneServerMayOfferAnInterfaceUnderSeveralNames) {
+  const auto registry = open();
+  registry->publish(quotes_, provider("bolt://10.0.0.1:1")).get();
+  registry->publish(service("com.acme.Quotes", "blue"), provider("bolt://10.0.0.1:1")).get();
+  Heard heard;
+  const auto watch = registry->watch(quotes_, {}, heard.listener());
+  EXPECT_TRUE(heard.wait_for({"10.0.0.1:1", "10.0.0.1:1"}));
+  EXPECT_TRUE(heard.wait_for(quotes_, {"10.0.0.1:1"}));
+}
+
+TEST_F(ZookeeperRegistry, AConsumerOfAnotherUniqueIdIsToldWhyThereIsNoProvider) {
+  const auto registry = open();
+  registry->publish(service("com.acme.Quotes", "a"), provider("bolt://10.0.0.1:1")).get();
+  settee::rpc::Client client(runtime_);
+  try {
+    client.refer_generic(server_.url() + "/com.acme.Quotes:1.0:b").call("latest", {}, {}).get();
+    ADD_FAILURE() << "called";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kNoProvider) << error.what();
+    EXPECT_NE(error.message().find("10.0.0.1:1 (uniqueId): it has uniqueId 'a', not 'b'"),
+              std::string::npos)
+        << error.message();
+  }
 }
 
 TEST_F(ZookeeperRegistry, TheSameProviderReplacesItselfWithoutAGap) {
@@ -532,6 +553,63 @@ TEST(ZookeeperRegistryAlone, TheServerIsAbsentAtStart) {
   EXPECT_TRUE(eventually([&] {
     return zookeeper.children("/sofa-rpc/com.acme.Orders/providers").size() == 1;
   })) << "what had timed out was given up";
+}
+
+TEST(ZookeeperRegistryAlone, ItsStatusSaysWhatIsTriedSinceWhenAndWhy) {
+  Log log;
+  Runtime runtime(log.options());
+  ZookeeperServer server(false);
+  RegistryOptions options;
+  options.session_timeout = 2s;
+  const auto registry = settee::rpc::open_registry(runtime, server.url(), options);
+  const auto is = [&](const std::string& pattern) {
+    return eventually([&] { return std::regex_match(registry->status(), std::regex(pattern)); });
+  };
+  const std::string connecting =
+      "connecting to " + server.address() + " for [0-9]+ m?s: Connection refused";
+  EXPECT_TRUE(is(connecting)) << registry->status();
+  server.start();
+  EXPECT_TRUE(is("connected")) << registry->status();
+  server.kill();
+  EXPECT_TRUE(is("connection lost [0-9]+ m?s ago, " + connecting)) << registry->status();
+  EXPECT_TRUE(is("session given up [0-9]+ m?s ago, " + connecting)) << registry->status();
+  server.start();
+  EXPECT_TRUE(is("connected")) << registry->status();
+}
+
+TEST(ZookeeperRegistryAlone, AStartWithoutTheServerFindsWhatWasListedAndTheServerWinsAfterwards) {
+  Log log;
+  Runtime runtime(log.options());
+  ZookeeperServer server;
+  const std::string folder = testing::TempDir() + "known." + std::to_string(getpid());
+  RegistryOptions options;
+  options.backup_directory = folder;
+  const ServiceKey quotes = service("com.acme.Quotes");
+  {
+    const auto publishing = settee::rpc::open_registry(runtime, server.url());
+    publishing->publish(quotes, provider("bolt://10.0.0.1:1")).get();
+    publishing->publish(service("com.acme.Quotes", "blue"), provider("bolt://10.0.0.2:1")).get();
+    Heard heard;
+    const auto registry = settee::rpc::open_registry(runtime, server.url(), options);
+    const auto watch = registry->watch(quotes, {}, heard.listener());
+    ASSERT_TRUE(heard.wait_for({"10.0.0.1:1", "10.0.0.2:1"}));
+    server.kill();
+  }
+  Heard heard;
+  const auto registry = settee::rpc::open_registry(runtime, server.url(), options);
+  const auto watch = registry->watch(quotes, {}, heard.listener());
+  ASSERT_TRUE(heard.wait_for(quotes, {"10.0.0.1:1"})) << log.text();
+  EXPECT_EQ(log.count(server.url() + " has not answered (connecting to " + server.address(),
+                      LogLevel::kWarning),
+            1)
+      << log.text();
+  EXPECT_EQ(log.count("its 2 provider(s) of com.acme.Quotes of "), 1) << log.text();
+  server.lose_data();
+  server.start();
+  EXPECT_TRUE(heard.wait_for({})) << "the server lists nothing";
+  registry->publish(quotes, provider("bolt://10.0.0.9:1")).get();
+  EXPECT_TRUE(heard.wait_for({"10.0.0.9:1"}));
+  std::filesystem::remove_all(folder);
 }
 
 TEST(ZookeeperRegistryAlone, NamesThatDoNotResolveAreSaidAndStopIsQuick) {

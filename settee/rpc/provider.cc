@@ -242,6 +242,8 @@ std::string Provider::why_not(const ServiceKey& key) const {
 
 bool Provider::same_as(const Provider& other) const noexcept {
   return protocol == other.protocol && endpoint == other.endpoint && path == other.path &&
+         attribute("uniqueId") == other.attribute("uniqueId") &&
+         attribute("version") == other.attribute("version") &&
          attribute("serialization") == other.attribute("serialization") &&
          attribute("rpcVer") == other.attribute("rpcVer");
 }

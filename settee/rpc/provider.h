@@ -67,8 +67,9 @@ struct Provider {
   /// says one). Empty: it does.
   SETTEE_API std::string why_not(const ServiceKey& key) const;
 
-  /// The same provider, whatever its weight: protocol, address, path, serialization and rpcVer
-  /// agree.
+  /// The same provider, whatever its weight: protocol, address, path, uniqueId, version,
+  /// serialization and rpcVer agree. (One server offers an interface under several uniqueIds at the
+  /// same address.)
   SETTEE_API bool same_as(const Provider& other) const noexcept;
   friend bool operator==(const Provider&, const Provider&) = default;
 };

@@ -167,12 +167,15 @@ TEST(ProviderTest, WeightIs100UnlessSaidAndNeverNegative) {
 TEST(ProviderTest, IsTheSameWhateverItsWeight) {
   const Provider one = parsed("bolt://a:1/p?weight=1&serialization=hessian2&rpcVer=51000");
   EXPECT_TRUE(one.same_as(parsed("a:1/p?rpcVer=51000&serialization=hessian2&appName=x")));
-  for (const char* other : {"rest://a:1/p?serialization=hessian2&rpcVer=51000",
-                            "bolt://b:1/p?serialization=hessian2&rpcVer=51000",
-                            "bolt://a:2/p?serialization=hessian2&rpcVer=51000",
-                            "bolt://a:1/q?serialization=hessian2&rpcVer=51000",
-                            "bolt://a:1/p?serialization=json&rpcVer=51000",
-                            "bolt://a:1/p?serialization=hessian2&rpcVer=51001", "bolt://a:1/p"}) {
+  for (const char* other :
+       {"rest://a:1/p?serialization=hessian2&rpcVer=51000",
+        "bolt://b:1/p?serialization=hessian2&rpcVer=51000",
+        "bolt://a:2/p?serialization=hessian2&rpcVer=51000",
+        "bolt://a:1/q?serialization=hessian2&rpcVer=51000",
+        "bolt://a:1/p?serialization=json&rpcVer=51000",
+        "bolt://a:1/p?serialization=hessian2&rpcVer=51001",
+        "bolt://a:1/p?serialization=hessian2&rpcVer=51000&uniqueId=blue",
+        "bolt://a:1/p?serialization=hessian2&rpcVer=51000&version=2.0", "bolt://a:1/p"}) {
     EXPECT_FALSE(one.same_as(parsed(other))) << other;
   }
 }

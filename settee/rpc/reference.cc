@@ -331,14 +331,16 @@ Task<void> ReferenceCore::near_or_far(Way& way) {
   };
   if (mock != nullptr && mock->when() == MockWhen::kAlways) {
     tell("mock");
-    co_await mocked(client_->runtime, *mock, here);
+    Task<void> work = mocked(client_->runtime, *mock, here);
+    co_await std::move(work);
     co_return;
   }
   bool called = false;
   std::optional<Error> error;
   if (local_ && way.rules.target == nullptr && local_->there()) {
     tell("local");
-    Result<bool> done = co_await as_result(local_->call(here));
+    Task<bool> work = local_->call(here);
+    Result<bool> done = co_await as_result(std::move(work));
     called = !done || *done;
     if (!done) error = done.error();
   }
@@ -351,7 +353,8 @@ Task<void> ReferenceCore::near_or_far(Way& way) {
   if (!error) co_return;
   if (mock == nullptr || !mock->steps_in(*error)) co_await fail(*error);
   tell("mock");
-  co_await mocked(client_->runtime, *mock, here);
+  Task<void> work = mocked(client_->runtime, *mock, here);
+  co_await std::move(work);
 }
 
 cluster::Observation ReferenceCore::facts_of(const Outgoing& outgoing) const {

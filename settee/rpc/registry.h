@@ -39,8 +39,12 @@ struct RegistryOptions {
   /// limits of its own (by default 2 and 20 of its ticks).
   std::chrono::milliseconds session_timeout{20'000};
   std::chrono::milliseconds scan_period{2'000};  ///< Local file: how often it is looked at.
-  /// Where the last known providers are kept, a file for each registry and interface, for a start
-  /// while the registry cannot be reached. Empty: nowhere.
+  /// A directory of this machine, made if it is not there (mode 0700), in which the last known
+  /// providers are kept, a file for each registry and interface; processes may share it. Who begins
+  /// a watch is told what the file says when the registry does not answer within a second, or at
+  /// once when it is known to be away; what the registry answers then replaces it. An empty list is
+  /// not kept. A log line says that it was used and how old it was, or why a file was not believed.
+  /// Empty: nothing is kept. (SOFARPC's preferLocalFile.)
   std::string backup_directory = {};
 };
 
@@ -52,7 +56,9 @@ class SETTEE_API Registry {
 
   /// "zookeeper://127.0.0.1:2181", "file:///run/services"
   virtual const std::string& address() const noexcept = 0;
-  /// How it is, for a person: "connected", or what is tried, for how long, and why it fails.
+  /// How it is, for a person: "connected", or what is tried, for how long, and why it fails:
+  /// "connection lost 12 s ago, connecting to 127.0.0.1:2181 for 12 s: Connection refused". What
+  /// else is in the way stands behind "connected; ".
   virtual std::string status() const = 0;
 
   /// Makes `provider` known as one of `key`, until withdraw() or the registry object ends. Once

@@ -162,11 +162,14 @@ class FileLock {
 
 class FileKeeper final : public Keeper {
  public:
-  FileKeeper(Runtime& runtime, std::string address, std::string path, milliseconds scan_period)
-      : Keeper(runtime, std::move(address)),
+  FileKeeper(Runtime& runtime, std::string address, std::string path,
+             const RegistryOptions& options)
+      : Keeper(runtime, std::move(address), options),
         path_(std::move(path)),
         lock_path_(path_ + ".lock"),
-        scan_period_(scan_period) {}
+        scan_period_(options.scan_period) {
+    trying("reading " + path_);
+  }
 
   void publish(const ServiceKey& key, const Provider& provider,
                std::shared_ptr<Ticket> ticket) override {
@@ -187,7 +190,7 @@ class FileKeeper final : public Keeper {
   }
 
   void begin(std::shared_ptr<Listening> listening, const ConsumerInfo&) override {
-    if (known_) listening->tell(lines_.of(data_id(listening->key())));
+    if (known_) tell_one(listening);
     listenings_.push_back(std::move(listening));
     look_at_ = {};
   }
@@ -347,16 +350,16 @@ class FileKeeper final : public Keeper {
     std::string text;
     const Descriptor fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
     if (fd) {
-      if (::fstat(fd.get(), &before) != 0) return trouble(io_error("look at", path_).message());
+      if (::fstat(fd.get(), &before) != 0) return unreadable(io_error("look at", path_));
       if (known_ && unchanged(before)) {
         readable();
         return put_back();
       }
       Result<std::string> read = read_all(fd.get(), path_);
-      if (!read) return trouble(read.error().message());
+      if (!read) return unreadable(read.error());
       text = *std::move(read);
     } else if (errno != ENOENT) {
-      return trouble(io_error("open", path_).message());
+      return unreadable(io_error("open", path_));
     }
     // A writer that writes in place, as Java and editors do, may be half done: it shows by Java's
     // lock, by a state that has changed again, and by a last line without an end.
@@ -368,11 +371,15 @@ class FileKeeper final : public Keeper {
                                     before.st_mtim.tv_nsec != after.st_mtim.tv_nsec));
     const bool torn = text.empty() ? fd && is_recent(before, kEmptied)
                                    : !text.ends_with('\n') && is_recent(before, kTimeGrain);
-    if (changed || torn || FileLock::held_by_others(lock_path_)) {
+    const bool locked = FileLock::held_by_others(lock_path_);
+    if (changed || torn || locked) {
+      if (!known_)
+        failing(locked ? lock_path_ + " is there: another process writes it"
+                       : "it is being written");
       look_at_ = Clock::now() + std::min(scan_period_, 5 * kLockPause);
       return;
     }
-    readable();
+    readable(there);
     seen_ = before;
     settled_ = !fd || !is_recent(before, kTimeGrain);
     if (known_ && text == text_) return put_back();
@@ -383,14 +390,23 @@ class FileKeeper final : public Keeper {
     known_ = true;
     own_checked_ = false;
     // A listener may end its watch, or another, or begin one.
-    for (const std::shared_ptr<Listening>& one : std::vector(listenings_)) {
-      one->tell(lines_.of(data_id(one->key())));
-    }
+    for (const std::shared_ptr<Listening>& one : Listenings(listenings_)) tell_one(one);
+  }
+
+  void tell_one(const std::shared_ptr<Listening>& one) {
+    tell({one}, lines_.of_interface(one->key().interface_name));
   }
 
   /// Nothing is in the way of reading. Of writing there may be.
-  void readable() {
+  void readable(bool there = true) {
     if (changes_.empty()) trouble({});
+    connected(there ? "" : fmt::format("there is no file {} yet", path_));
+  }
+  void unreadable(const Error& error) {
+    trouble(error.message());
+    trying(fmt::format("cannot read {}", path_));
+    const std::string& message = error.message();
+    failing(message.substr(message.rfind(": ") + 2));
   }
   bool unchanged(const struct stat& now) const {
     return settled_ && same_file(now, seen_) && now.st_size == seen_.st_size &&
@@ -426,7 +442,7 @@ class FileKeeper final : public Keeper {
   std::vector<Published> published_;
   std::vector<Change> changes_;
   Tickets also_;  // of changes that were asked for twice
-  std::vector<std::shared_ptr<Listening>> listenings_;
+  Listenings listenings_;
   TimePoint write_at_{};
   TimePoint busy_since_{};
   TimePoint look_at_{};
@@ -453,8 +469,7 @@ std::shared_ptr<Keeper> make_file_keeper(Runtime& runtime, std::string_view url,
   if (std::filesystem::is_directory(std::filesystem::path(path), ignored)) {
     throw wrong("it is a folder");
   }
-  return std::make_shared<FileKeeper>(runtime, std::string(url), std::string(path),
-                                      options.scan_period);
+  return std::make_shared<FileKeeper>(runtime, std::string(url), std::string(path), options);
 }
 
 }  // namespace settee::inline v0::rpc::registry

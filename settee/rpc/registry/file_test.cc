@@ -18,6 +18,7 @@
 #include <sstream>
 #include <thread>
 
+#include "settee/rpc/client.h"
 #include "settee/rpc/registry/internal/lines.h"
 #include "settee/rpc/registry/registry_test_log.h"
 
@@ -25,6 +26,7 @@ namespace settee::rpc {
 namespace {
 
 using namespace std::chrono_literals;
+using registry_test::eventually;
 using registry_test::Heard;
 using registry_test::Log;
 using registry_test::provider;
@@ -108,17 +110,83 @@ TEST_F(FileRegistry, ServicesAreApart) {
   const auto w2 = registry->watch(service("com.acme.Quotes", "blue"), {}, blue.listener());
   const auto w3 = registry->watch(service("com.acme.Orders"), {}, orders.listener());
   const auto w4 = registry->watch(service("com.acme.Quotes", "red"), {}, none.listener());
-  EXPECT_TRUE(plain.wait_for({"10.0.0.1:1"}));
-  EXPECT_TRUE(blue.wait_for({"10.0.0.2:1"}));
+  // All of the interface is handed on, and says what serves and what does not.
+  for (const Heard& heard : {plain, blue, none}) {
+    EXPECT_TRUE(heard.wait_for({"10.0.0.1:1", "10.0.0.2:1"}));
+  }
+  EXPECT_TRUE(plain.wait_for(quotes_, {"10.0.0.1:1"}));
+  EXPECT_TRUE(blue.wait_for(service("com.acme.Quotes", "blue"), {"10.0.0.2:1"}));
+  EXPECT_TRUE(none.wait_for(service("com.acme.Quotes", "red"), {}));
   EXPECT_TRUE(orders.wait_for({"10.0.0.3:1"}));
-  EXPECT_TRUE(none.wait_for({}));
   // Withdrawing one leaves the others; what was never published is not taken away.
   const auto other = open();
   other->withdraw(quotes_, provider("bolt://10.0.0.1:1")).get();
   registry->withdraw(service("com.acme.Orders"), provider("bolt://10.0.0.3:1")).get();
   EXPECT_TRUE(orders.wait_for({}));
-  EXPECT_EQ(plain.last().size(), 1u);
-  EXPECT_EQ(plain.calls(), 1u) << "a listener is called for its own changes only";
+  EXPECT_EQ(plain.last().size(), 2u);
+  EXPECT_EQ(plain.calls(), 1u) << "a listener is called for changes of its interface only";
+}
+
+TEST_F(FileRegistry, OneServerMayOfferAnInterfaceUnderSeveralNames) {
+  const auto registry = open();
+  ServiceKey second = quotes_;
+  second.version = "2.0";
+  for (const ServiceKey& key : {quotes_, service("com.acme.Quotes", "blue"), second}) {
+    registry->publish(key, provider("bolt://10.0.0.1:1")).get();
+  }
+  Heard heard;
+  const auto watch = registry->watch(quotes_, {}, heard.listener());
+  ASSERT_TRUE(heard.wait([](const Providers& all) { return all.size() == 3; }));
+  EXPECT_EQ(Heard::serving(heard.last(), second).at(0).attribute("version"), "2.0");
+}
+
+TEST_F(FileRegistry, WhatTheDataIdSaysHolds) {
+  write(
+      "com.acme.Quotes:1.0:blue@DEFAULT\tbolt://10.0.0.1:1\t\n"
+      "com.acme.Quotes:2.0@DEFAULT\tbolt://10.0.0.2:1?version=1.0&uniqueId=x\t\n"
+      "com.acme.Quotes:1.0@rest\t10.0.0.3:1\t\n"
+      "com.acme.QuotesOfOthers:1.0@DEFAULT\tbolt://10.0.0.4:1\t\n");
+  const auto registry = open();
+  Heard heard;
+  const auto watch = registry->watch(quotes_, {}, heard.listener());
+  ASSERT_TRUE(heard.wait_for({"10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"}));
+  EXPECT_EQ(heard.last()[0].why_not(quotes_), "it has uniqueId 'blue', not ''");
+  EXPECT_EQ(heard.last()[1].why_not(quotes_), "it has version 2.0, not 1.0");
+  EXPECT_EQ(heard.last()[2].why_not(quotes_), "it speaks rest, not bolt");
+}
+
+TEST_F(FileRegistry, AConsumerOfAnotherUniqueIdIsToldWhyThereIsNoProvider) {
+  const auto registry = open();
+  registry->publish(service("com.acme.Quotes", "a"), provider("bolt://10.0.0.1:1")).get();
+  Client client(runtime_);
+  try {
+    client.refer_generic("file://" + path_ + "#com.acme.Quotes:1.0:b").call("latest", {}, {}).get();
+    ADD_FAILURE() << "called";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::kNoProvider) << error.what();
+    EXPECT_NE(error.message().find("10.0.0.1:1 (uniqueId): it has uniqueId 'a', not 'b'"),
+              std::string::npos)
+        << error.message();
+  }
+}
+
+TEST_F(FileRegistry, ItsStatusSaysWhatIsInTheWay) {
+  const auto registry = open();
+  ASSERT_TRUE(eventually([&] {
+    return registry->status() == "connected; there is no file " + path_ + " yet";
+  })) << registry->status();
+  registry->publish(quotes_, provider("bolt://10.0.0.1:1")).get();
+  EXPECT_TRUE(eventually([&] { return registry->status() == "connected"; })) << registry->status();
+  std::filesystem::remove_all(folder_);
+  std::ofstream(folder_).flush();  // what was a folder is a file
+  const std::string start = "cannot read " + path_ + " for ";
+  EXPECT_TRUE(eventually([&] {
+    const std::string status = registry->status();
+    return status.starts_with(start) && status.ends_with(": Not a directory");
+  })) << registry->status();
+  std::filesystem::remove(folder_);
+  EXPECT_TRUE(eventually([&] { return registry->status().starts_with("connected"); }))
+      << registry->status();
 }
 
 TEST_F(FileRegistry, StopTakesBackWhatWasPublished) {

@@ -17,6 +17,8 @@ using Reason = settee::detail::Parking::Reason;
 constexpr std::string_view kComponent = "registry";
 // After a failure that nobody foresaw: the thread must not spin.
 constexpr std::chrono::seconds kAfterSurprise{1};
+// So long a registry may take to answer before the disk is asked, unless it is known to be away.
+constexpr std::chrono::seconds kAnswerTime{1};
 // The farthest that a condition variable is asked to wait: far from any overflow.
 constexpr std::chrono::hours kFarthest{1};
 
@@ -62,8 +64,14 @@ void Listening::end() {
   ended = std::move(listener_);
 }
 
-Keeper::Keeper(Runtime& runtime, std::string address)
-    : runtime_(runtime), address_(std::move(address)) {}
+Keeper::Keeper(Runtime& runtime, std::string address, const RegistryOptions& options)
+    : runtime_(runtime), address_(std::move(address)) {
+  if (options.backup_directory.empty()) return;
+  backup_ = std::make_unique<Backup>(options.backup_directory, address_,
+                                     [&runtime](LogLevel level, const std::string& message) {
+                                       runtime.log(level, kComponent, message);
+                                     });
+}
 
 Keeper::~Keeper() = default;
 
@@ -108,6 +116,7 @@ void Keeper::run() {
     try {
       for (std::function<void()>& one : work) std::exchange(one, nullptr)();
       next = std::min(step(), Clock::now() + kFarthest);
+      next = std::min(next, recall());
     } catch (...) {
       log(LogLevel::kError, fmt::format("{}: {}; it goes on in a second", address_,
                                         settee::detail::current_error().what()));
@@ -126,6 +135,62 @@ void Keeper::run() {
     log(LogLevel::kError,
         fmt::format("{}: stopping: {}", address_, settee::detail::current_error().what()));
   }
+  backup_.reset();
+}
+
+void Keeper::watch(const std::shared_ptr<Listening>& listening, const ConsumerInfo& consumer) {
+  if (backup_ != nullptr) unanswered_.push_back({listening, Clock::now() + kAnswerTime});
+  begin(listening, consumer);
+}
+
+void Keeper::unwatch(const std::shared_ptr<Listening>& listening) {
+  std::erase_if(unanswered_, [&](const Unanswered& one) { return one.listening == listening; });
+  end(listening);
+}
+
+void Keeper::tell(const Listenings& listenings, const Providers& all) {
+  if (listenings.empty()) return;
+  // A listener may end its watch, or another, or begin one: that is posted.
+  for (const std::shared_ptr<Listening>& listening : listenings) {
+    std::erase_if(unanswered_, [&](const Unanswered& one) { return one.listening == listening; });
+    listening->tell(all);
+  }
+  if (backup_ != nullptr) backup_->keep(listenings.front()->key().interface_name, all);
+}
+
+TimePoint Keeper::recall() {
+  if (unanswered_.empty()) return kNoDeadline;
+  bool away = false;
+  {
+    const std::unique_lock held = lock();
+    away = !trying_.empty() && !failing_.empty();
+  }
+  TimePoint next = kNoDeadline;
+  for (const Unanswered& one : std::exchange(unanswered_, {})) {
+    if (away || Clock::now() >= one.until) {
+      recall(*one.listening);
+    } else {
+      next = std::min(next, one.until);
+      unanswered_.push_back(one);
+    }
+  }
+  return next;
+}
+
+void Keeper::recall(Listening& listening) {
+  const std::string& name = listening.key().interface_name;
+  std::optional<Backup::Memory> memory = backup_->load(name);
+  if (!memory) return;
+  if (recalled_.insert(name).second) {
+    const auto age = std::chrono::system_clock::now() - memory->written;
+    log(LogLevel::kWarning,
+        fmt::format("{} has not answered ({}); until it does, its {} provider(s) of {} of {} ago "
+                    "are used, from {}",
+                    address_, status(), memory->providers.size(), name,
+                    in_words(std::chrono::duration_cast<std::chrono::milliseconds>(age)),
+                    memory->path));
+  }
+  listening.tell(std::move(memory->providers));
 }
 
 Task<void> Keeper::ask(std::shared_ptr<Keeper> keeper, std::string what, Request request) {
@@ -175,6 +240,51 @@ std::string Keeper::trouble() const {
   return trouble_;
 }
 
+void Keeper::trying(std::string what, std::string event) {
+  const std::unique_lock held = lock();
+  const TimePoint now = Clock::now();
+  if (trying_.empty()) {
+    trying_since_ = now;
+    event_.clear();
+  }
+  if (trying_ != what) failing_.clear();
+  trying_ = std::move(what);
+  if (event.empty()) return;
+  event_ = std::move(event);
+  event_at_ = now;
+}
+
+void Keeper::failing(std::string why) {
+  const std::unique_lock held = lock();
+  failing_ = std::move(why);
+}
+
+void Keeper::connected(std::string note) {
+  const std::unique_lock held = lock();
+  trying_.clear();
+  failing_.clear();
+  note_ = std::move(note);
+}
+
+std::string Keeper::status() const {
+  const std::unique_lock held = lock();
+  if (stopping_) return "stopped";
+  if (trying_.empty()) {
+    std::string text = "connected";
+    if (!note_.empty()) text += "; " + note_;
+    if (!trouble_.empty()) text += "; " + trouble_;
+    return text;
+  }
+  const auto since = [](TimePoint then) {
+    return in_words(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - then));
+  };
+  std::string text;
+  if (!event_.empty()) text = fmt::format("{} {} ago, ", event_, since(event_at_));
+  text += fmt::format("{} for {}", trying_, since(trying_since_));
+  if (!failing_.empty()) text += ": " + failing_;
+  return text;
+}
+
 void Keeper::log(LogLevel level, const std::string& message) const {
   runtime_.log(level, kComponent, message);
 }
@@ -190,10 +300,7 @@ class KeptRegistry final : public Registry {
   ~KeptRegistry() override { keeper_->stop(); }
 
   const std::string& address() const noexcept override { return keeper_->address(); }
-  std::string status() const override {
-    std::string trouble = keeper_->trouble();
-    return trouble.empty() ? "connected" : trouble;
-  }
+  std::string status() const override { return keeper_->status(); }
 
   Task<void> publish(ServiceKey key, Provider provider) override {
     return publish(keeper_, runtime_, std::move(key), std::move(provider));
@@ -211,11 +318,11 @@ class KeptRegistry final : public Registry {
     auto listening = std::make_shared<Listening>(runtime_, std::move(key), std::move(listener));
     const auto end = [keeper = keeper_, listening](void*) {
       listening->end();
-      keeper->post([keeper = keeper.get(), listening] { keeper->end(listening); });
+      keeper->post([keeper = keeper.get(), listening] { keeper->unwatch(listening); });
     };
     const Watch watch(listening.get(), end);
     keeper_->post([keeper = keeper_.get(), listening, consumer = std::move(consumer)] {
-      keeper->begin(listening, consumer);
+      keeper->watch(listening, consumer);
     });
     return watch;
   }

@@ -19,6 +19,17 @@ std::string shown(std::string_view text) {
   return out;
 }
 
+/// `provider` with what its data id says of it.
+Provider named(const ServiceKey& key, Provider provider) {
+  const auto say = [&](const char* name, const std::string& value) {
+    if (provider.attribute(name) != value) provider.attributes.insert_or_assign(name, value);
+  };
+  provider = normalised(std::move(provider));
+  say("uniqueId", key.unique_id);
+  if (!key.version.empty()) say("version", key.version);
+  return provider;
+}
+
 }  // namespace
 
 Lines Lines::parse(std::string_view text, const Complain& complain) {
@@ -38,8 +49,8 @@ Lines Lines::parse(std::string_view text, const Complain& complain) {
     }
     const std::size_t tab = rest.find('\t');
     const std::string_view data_id = rest.substr(0, tab);
-    if (data_id.find('@') == std::string_view::npos ||
-        data_id.find(':') == std::string_view::npos) {
+    const std::optional<ServiceKey> key = parse_data_id(data_id);
+    if (!key) {
       complain(number,
                fmt::format("'{}' does not begin with interface:version[:uniqueId]@DEFAULT and "
                            "a tab; the line is ignored",
@@ -48,6 +59,7 @@ Lines Lines::parse(std::string_view text, const Complain& complain) {
       continue;
     }
     line.data_id = data_id;
+    line.interface_name = key->interface_name;
     rest = tab == std::string_view::npos ? std::string_view() : rest.substr(tab + 1);
     while (!rest.empty()) {
       const std::size_t next = rest.find('\t');
@@ -56,9 +68,13 @@ Lines Lines::parse(std::string_view text, const Complain& complain) {
       if (url.empty()) continue;
       Url one;
       one.text = url;
-      Result<Provider> provider = Provider::parse(url);
+      // A url that names no protocol has that of the data id.
+      const bool plain = url.substr(0, url.find('?')).find("://") == std::string_view::npos;
+      Result<Provider> provider = Provider::parse(plain && key->protocol != "bolt"
+                                                      ? fmt::format("{}://{}", key->protocol, url)
+                                                      : std::string(url));
       if (provider && provider->endpoint.port != 0) {
-        one.provider = *std::move(provider);
+        one.provider = named(*key, *std::move(provider));
       } else {
         complain(number, fmt::format("'{}' is ignored: {}", shown(url),
                                      provider ? "it has no port" : provider.error().message()));
@@ -81,6 +97,25 @@ Providers Lines::of(const std::string& data_id) const {
   return latest(entries);
 }
 
+Providers Lines::of_interface(std::string_view interface_name) const {
+  std::vector<Entry> entries;
+  for (const Line& line : lines_) {
+    if (line.interface_name != interface_name) continue;
+    for (const Url& url : line.urls) {
+      if (url.provider && !switched_off(*url.provider)) entries.push_back({*url.provider, 0});
+    }
+  }
+  return latest(entries);
+}
+
+std::size_t Lines::size() const {
+  std::size_t count = 0;
+  for (const Line& line : lines_) {
+    for (const Url& url : line.urls) count += url.provider ? 1 : 0;
+  }
+  return count;
+}
+
 void Lines::put(const std::string& data_id, const Provider& provider) {
   const Url fresh{listed_url(provider), provider};
   Line* first = nullptr;
@@ -101,6 +136,9 @@ void Lines::put(const std::string& data_id, const Provider& provider) {
     lines_.emplace_back();
     first = &lines_.back();
     first->data_id = data_id;
+    if (std::optional<ServiceKey> key = parse_data_id(data_id)) {
+      first->interface_name = std::move(key->interface_name);
+    }
   }
   first->urls.push_back(fresh);
 }

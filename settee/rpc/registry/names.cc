@@ -30,14 +30,6 @@ int hex_digit(char c) {
   return -1;
 }
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [&](char x, char y) { return lower(x) == lower(y); });
-}
-
 }  // namespace
 
 std::string url_encode(std::string_view text) {
@@ -79,6 +71,23 @@ Result<std::string> url_decode(std::string_view text) {
 
 std::string data_id(const ServiceKey& key) {
   return key.unique_name() + "@" + (key.protocol == "bolt" ? "DEFAULT" : key.protocol);
+}
+
+std::optional<ServiceKey> parse_data_id(std::string_view text) {
+  const std::size_t at = text.rfind('@');
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view protocol = text.substr(at + 1);
+  text = text.substr(0, at);
+  const std::size_t first = text.find(':');
+  if (first == std::string_view::npos) return std::nullopt;
+  ServiceKey key;
+  key.interface_name = text.substr(0, first);
+  text.remove_prefix(first + 1);
+  const std::size_t second = text.find(':');
+  key.version = text.substr(0, second);
+  if (second != std::string_view::npos) key.unique_id = text.substr(second + 1);
+  key.protocol = protocol == "DEFAULT" ? "bolt" : protocol;
+  return key;
 }
 
 Result<Provider> announced(const ServiceKey& key, Provider provider) {
@@ -153,11 +162,18 @@ std::string consumer_url(const ServiceKey& key, const ConsumerInfo& consumer, st
   return fmt::format("{}://{}{}", key.protocol, host, listed.substr(listed.find('?')));
 }
 
-bool offers(const Provider& provider, const ServiceKey& key) {
-  if (!equal_ignoring_case(provider.protocol, key.protocol)) return false;
-  if (provider.attribute("uniqueId") != key.unique_id) return false;
-  const std::string_view version = provider.attribute("version");
-  return version.empty() || version == key.version;
+Provider normalised(Provider provider) {
+  if (const std::string_view version = provider.attribute("default.version");
+      !version.empty() && provider.attribute("version").empty()) {
+    provider.attributes.insert_or_assign("version", std::string(version));
+  }
+  return provider;
+}
+
+bool switched_off(const Provider& provider) {
+  const std::string_view category = provider.attribute("category");
+  return provider.attribute("enabled") == "false" || provider.attribute("disabled") == "true" ||
+         (!category.empty() && category != "providers");
 }
 
 bool same_address(const Provider& a, const Provider& b) {
@@ -170,9 +186,10 @@ Providers latest(const std::vector<Entry>& entries) {
   std::map<std::string, std::pair<std::size_t, std::int64_t>> places;
   for (const Entry& entry : entries) {
     const Provider& provider = entry.provider;
-    std::string same = fmt::format(
-        "{}\n{}\n{}\n{}\n{}", provider.protocol, provider.endpoint.to_string(), provider.path,
-        provider.attribute("serialization"), provider.attribute("rpcVer"));
+    std::string same =
+        fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}", provider.protocol, provider.endpoint.to_string(),
+                    provider.path, provider.attribute("uniqueId"), provider.attribute("version"),
+                    provider.attribute("serialization"), provider.attribute("rpcVer"));
     const auto [place, fresh] =
         places.try_emplace(std::move(same), std::pair(all.size(), entry.registered));
     if (fresh) {
@@ -183,6 +200,16 @@ Providers latest(const std::vector<Entry>& entries) {
     }
   }
   return all;
+}
+
+std::string in_words(std::chrono::milliseconds time) {
+  using namespace std::chrono_literals;
+  time = std::max(time, 0ms);  // clocks are set back
+  if (time < 1s) return fmt::format("{} ms", time.count());
+  if (time < 2min) return fmt::format("{} s", time / 1s);
+  if (time < 2h) return fmt::format("{} min", time / 1min);
+  if (time < 48h) return fmt::format("{} h", time / 1h);
+  return fmt::format("{} days", time / 24h);
 }
 
 Result<ZookeeperAddress> ZookeeperAddress::parse(std::string_view url) {

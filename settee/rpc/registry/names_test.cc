@@ -46,6 +46,11 @@ TEST(RegistryNames, DataIds) {
   EXPECT_EQ(data_id(key), "com.acme.Quotes:1.0:blue@DEFAULT");
   key.protocol = "rest";
   EXPECT_EQ(data_id(key), "com.acme.Quotes:1.0:blue@rest");
+  EXPECT_EQ(parse_data_id(data_id(key)), key);
+  EXPECT_EQ(parse_data_id("a:2.0@DEFAULT")->version, "2.0");
+  EXPECT_EQ(parse_data_id("a:@DEFAULT")->version, "");
+  EXPECT_FALSE(parse_data_id("a@DEFAULT"));
+  EXPECT_FALSE(parse_data_id("a:1.0"));
 }
 
 TEST(RegistryNames, AnnouncedSaysWhatReadersLookFor) {
@@ -106,17 +111,29 @@ TEST(RegistryNames, AddressesThatNobodyReachesAreRefused) {
   EXPECT_FALSE(announced(key, provider));
 }
 
-TEST(RegistryNames, Matching) {
+TEST(RegistryNames, WhatOthersWriteSaysWhyItDoesNotServe) {
   ServiceKey key;
   key.interface_name = "com.acme.Quotes";
-  EXPECT_TRUE(offers(parsed("bolt://h:1"), key));
-  EXPECT_TRUE(offers(parsed("BOLT://h:1?uniqueId=&version=1.0"), key));
-  EXPECT_FALSE(offers(parsed("rest://h:1"), key));
-  EXPECT_FALSE(offers(parsed("bolt://h:1?uniqueId=blue"), key));
-  EXPECT_FALSE(offers(parsed("bolt://h:1?version=2.0"), key));
+  const auto why_not = [&](std::string_view url) { return normalised(parsed(url)).why_not(key); };
+  EXPECT_EQ(why_not("bolt://h:1"), "");
+  EXPECT_EQ(why_not("BOLT://h:1?uniqueId=&version=1.0"), "");                       // Java
+  EXPECT_EQ(why_not("bolt://h:1?uniqueId=&protocol=&version=1.0&group=SOFA"), "");  // Node
+  EXPECT_EQ(why_not("rest://h:1"), "it speaks rest, not bolt");
+  EXPECT_EQ(why_not("bolt://h:1?uniqueId=blue"), "it has uniqueId 'blue', not ''");
+  EXPECT_EQ(why_not("bolt://h:1?version=2.0"), "it has version 2.0, not 1.0");
+  EXPECT_EQ(why_not("bolt://h:1?default.version=2.0"), "it has version 2.0, not 1.0");
+  EXPECT_EQ(why_not("bolt://h:1?version=1.0&default.version=2.0"), "");
   key.unique_id = "blue";
-  EXPECT_TRUE(offers(parsed("bolt://h:1?uniqueId=blue"), key));
-  EXPECT_FALSE(offers(parsed("bolt://h:1"), key));
+  EXPECT_EQ(why_not("bolt://h:1?uniqueId=blue"), "");
+  EXPECT_EQ(why_not("bolt://h:1"), "it has uniqueId '', not 'blue'");
+}
+
+TEST(RegistryNames, SwitchedOff) {
+  EXPECT_FALSE(switched_off(parsed("bolt://h:1?enabled=true&disabled=false&category=providers")));
+  EXPECT_FALSE(switched_off(parsed("bolt://h:1")));
+  for (const char* url : {"h:1?enabled=false", "h:1?disabled=true", "h:1?category=routers"}) {
+    EXPECT_TRUE(switched_off(parsed(url))) << url;
+  }
 }
 
 TEST(RegistryNames, TheLatestOfTheSameProviderCounts) {
@@ -128,6 +145,12 @@ TEST(RegistryNames, TheLatestOfTheSameProviderCounts) {
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].weight(), 7);
   EXPECT_EQ(all[1].weight(), 1);
+  // One server offers an interface under several names at one address.
+  EXPECT_EQ(latest({{parsed("bolt://a:1?version=1.0&uniqueId="), 1},
+                    {parsed("bolt://a:1?version=1.0&uniqueId=blue"), 2},
+                    {parsed("bolt://a:1?version=2.0&uniqueId=blue"), 3}})
+                .size(),
+            3u);
 }
 
 TEST(RegistryNames, ConsumerUrl) {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "settee/base/runtime.h"
@@ -40,6 +41,10 @@ class Log {
       if (of >= level && message.find(text) != std::string::npos) ++found;
     }
     return found;
+  }
+  void clear() {
+    const std::lock_guard held(lines_->mutex);
+    lines_->all.clear();
   }
   std::string text() const {
     const std::lock_guard held(lines_->mutex);
@@ -79,6 +84,20 @@ class Heard {
     std::sort(addresses.begin(), addresses.end());
     return wait([&](const Providers& all) { return addresses_of(all) == addresses; }, most);
   }
+  /// The same for those that serve `key`.
+  bool wait_for(const ServiceKey& key, std::vector<std::string> addresses,
+                std::chrono::milliseconds most = std::chrono::seconds(30)) const {
+    std::sort(addresses.begin(), addresses.end());
+    return wait([&](const Providers& all) { return addresses_of(serving(all, key)) == addresses; },
+                most);
+  }
+  static Providers serving(const Providers& all, const ServiceKey& key) {
+    Providers some;
+    for (const Provider& one : all) {
+      if (one.why_not(key).empty()) some.push_back(one);
+    }
+    return some;
+  }
   static std::vector<std::string> addresses_of(const Providers& all) {
     std::vector<std::string> addresses;
     for (const Provider& one : all) addresses.push_back(one.endpoint.to_string());
@@ -107,6 +126,16 @@ class Heard {
   };
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
+
+template <class F>
+bool eventually(F condition, std::chrono::milliseconds most = std::chrono::seconds(30)) {
+  const auto end = std::chrono::steady_clock::now() + most;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
 
 inline ServiceKey service(std::string interface_name, std::string unique_id = {}) {
   ServiceKey key;

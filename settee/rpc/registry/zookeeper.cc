@@ -261,11 +261,13 @@ class Session {
 class ZookeeperKeeper final : public Keeper {
  public:
   ZookeeperKeeper(Runtime& runtime, std::string url, ZookeeperAddress servers,
-                  milliseconds session_timeout)
-      : Keeper(runtime, std::move(url)),
+                  const RegistryOptions& options)
+      : Keeper(runtime, std::move(url), options),
         servers_(std::move(servers)),
         base_(servers_.root + "sofa-rpc/"),
-        session_timeout_(session_timeout) {}
+        session_timeout_(options.session_timeout) {
+    trying("connecting to " + servers_.hosts());
+  }
 
   void publish(const ServiceKey& key, const Provider& provider,
                std::shared_ptr<Ticket> ticket) override {
@@ -312,7 +314,7 @@ class ZookeeperKeeper final : public Keeper {
   void begin(std::shared_ptr<Listening> listening, const ConsumerInfo& consumer) override {
     const std::string path = providers_of(listening->key());
     Service& service = services_[path];
-    if (service.listed) listening->tell(service_offers(service, listening->key()));
+    if (service.listed) tell({listening}, listed(service));
     // One node says for all watches of this service that somebody consumes it.
     if (service.listenings.empty()) {
       service.consumer = base_ + listening->key().interface_name + "/consumers/" +
@@ -368,7 +370,7 @@ class ZookeeperKeeper final : public Keeper {
     TimePoint not_before{};
     milliseconds pause = kFirstPause;
     std::map<std::string, Child> children;
-    std::vector<std::shared_ptr<Listening>> listenings;
+    Listenings listenings;
     std::string consumer;
   };
 
@@ -424,7 +426,9 @@ class ZookeeperKeeper final : public Keeper {
               "{}: session 0x{:x} has ended ({}); it registers and watches again in a new one",
               address(), static_cast<std::uint64_t>(session_->id()),
               news.state == ZOO_AUTH_FAILED_STATE ? "authentication failed" : "expired"));
-      if (news.state == ZOO_AUTH_FAILED_STATE) open_at_ = Clock::now() + kDeletedPause;
+      const bool refused = news.state == ZOO_AUTH_FAILED_STATE;
+      if (refused) open_at_ = Clock::now() + kDeletedPause;
+      reconnecting(refused ? "authentication refused" : "session expired");
       lose_session();
       return open_at_;
     }
@@ -433,6 +437,7 @@ class ZookeeperKeeper final : public Keeper {
     if (!connected_) {
       connected_ = true;
       trouble({});
+      connected();
       log(LogLevel::kInfo, fmt::format("{}: connected, session 0x{:x}, which ends {} ms after the "
                                        "last sign of this process",
                                        address(), static_cast<std::uint64_t>(session_->id()),
@@ -454,13 +459,26 @@ class ZookeeperKeeper final : public Keeper {
     }
     const int error = errno;
     session_.reset();
-    std::string why;
-    for (const net::Endpoint& server : servers_.servers) {
-      why += fmt::format("{}{} {}", why.empty() ? "" : "; ", server.to_string(), probe(server));
-    }
-    trouble(fmt::format("opening a session: {} ({})", std::strerror(error), why));
+    trouble(fmt::format("opening a session: {} ({})", std::strerror(error), probe_all()));
     open_at_ = Clock::now() + open_pause_;
     open_pause_ = std::min(open_pause_ * 2, kLongestPause);
+  }
+
+  void reconnecting(std::string event) {
+    trying("connecting to " + servers_.hosts(), std::move(event));
+  }
+
+  /// Why there is no connection, of each server.
+  std::string probe_all() {
+    std::string all;
+    std::string why;
+    for (const net::Endpoint& server : servers_.servers) {
+      if (stopping()) break;
+      why = probe(server);
+      all += fmt::format("{}{} {}", all.empty() ? "" : "; ", server.to_string(), why);
+    }
+    if (!all.empty()) failing(servers_.servers.size() == 1 ? why : all);
+    return all;
   }
 
   void lose_session() {
@@ -489,6 +507,7 @@ class ZookeeperKeeper final : public Keeper {
   TimePoint while_disconnected() {
     if (connected_) {
       connected_ = false;
+      reconnecting("connection lost");
       lost_at_ = Clock::now();
       probe_at_ = lost_at_ + kFirstProbe;
     }
@@ -503,16 +522,12 @@ class ZookeeperKeeper final : public Keeper {
               "{}: session 0x{:x} has had no connection for {} ms; it registers and watches "
               "again in a new one",
               address(), static_cast<std::uint64_t>(session_->id()), limit.count()));
+      reconnecting("session given up");
       lose_session();
       return open_at_;
     }
     if (Clock::now() >= probe_at_) {
-      std::string why;
-      for (const net::Endpoint& server : servers_.servers) {
-        if (stopping()) break;
-        why += fmt::format("{}{} {}", why.empty() ? "" : "; ", server.to_string(), probe(server));
-      }
-      trouble("not connected: " + why);
+      trouble("not connected: " + probe_all());
       probe_at_ = Clock::now() + kProbePause;
     }
     return had_one ? std::min(probe_at_, lost_at_ + limit) : probe_at_;
@@ -589,7 +604,7 @@ class ZookeeperKeeper final : public Keeper {
         if (is_connection(rc)) return soon();
         if (rc == ZOK) {
           service.pause = kFirstPause;
-          tell(service);
+          tell(service.listenings, listed(service));
           continue;
         }
         log(LogLevel::kWarning, fmt::format("{}: listing {}: {}", address(), path, text_of(rc)));
@@ -754,28 +769,21 @@ class ZookeeperKeeper final : public Keeper {
     Result<std::string> url = url_decode(name);
     Result<Provider> provider = url ? Provider::parse(*url) : Result<Provider>(url.error());
     if (provider) {
-      child.provider = *std::move(provider);
+      child.provider = normalised(*std::move(provider));
     } else {
       log(LogLevel::kWarning, fmt::format("{}: {}/{} is ignored: {}", address(), path, name,
                                           provider.error().message()));
     }
   }
 
-  static Providers service_offers(const Service& service, const ServiceKey& key) {
+  static Providers listed(const Service& service) {
     std::vector<Entry> entries;
     for (const auto& [name, child] : service.children) {
-      if (child.online && child.provider && offers(*child.provider, key)) {
+      if (child.online && child.provider && !switched_off(*child.provider)) {
         entries.push_back({*child.provider, child.created});
       }
     }
     return latest(entries);
-  }
-
-  static void tell(const Service& service) {
-    // Nothing that a listener calls changes the list: that is posted.
-    for (const std::shared_ptr<Listening>& one : service.listenings) {
-      one->tell(service_offers(service, one->key()));
-    }
   }
 
   void finish() override {
@@ -825,8 +833,7 @@ std::shared_ptr<Keeper> make_zookeeper_keeper(Runtime& runtime, std::string_view
                                               const RegistryOptions& options) {
   Result<ZookeeperAddress> servers = ZookeeperAddress::parse(url);
   if (!servers) throw servers.error();
-  return std::make_shared<ZookeeperKeeper>(runtime, std::string(url), *std::move(servers),
-                                           options.session_timeout);
+  return std::make_shared<ZookeeperKeeper>(runtime, std::string(url), *std::move(servers), options);
 }
 
 }  // namespace settee::inline v0::rpc::registry

@@ -15,11 +15,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 
 #include "settee/base/detail/parking.h"
 #include "settee/rpc/registry.h"
+#include "settee/rpc/registry/internal/backup.h"
 
 namespace settee::inline v0::rpc::registry {
 
@@ -75,9 +77,11 @@ class Listening {
   std::optional<Providers> told_;
 };
 
+using Listenings = std::vector<std::shared_ptr<Listening>>;
+
 class Keeper : public std::enable_shared_from_this<Keeper> {
  public:
-  Keeper(Runtime& runtime, std::string address);
+  Keeper(Runtime& runtime, std::string address, const RegistryOptions& options);
   virtual ~Keeper();
   Keeper(const Keeper&) = delete;
   Keeper& operator=(const Keeper&) = delete;
@@ -85,6 +89,8 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   const std::string& address() const noexcept { return address_; }
   /// What is in the way now; empty: nothing.
   std::string trouble() const;
+  /// Registry::status()
+  std::string status() const;
   void start();
   /// From any thread. Waits until the thread has ended, unless it is the thread itself that calls.
   void stop() noexcept;
@@ -96,14 +102,23 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   /// ends the wait; then the Error says what was in the way.
   static Task<void> ask(std::shared_ptr<Keeper> keeper, std::string what, Request request);
 
+  // What follows is for the thread.
+
+  /// begin(), and what is on disk if the registry does not answer.
+  void watch(const std::shared_ptr<Listening>& listening, const ConsumerInfo& consumer);
+  void unwatch(const std::shared_ptr<Listening>& listening);
+
   virtual void publish(const ServiceKey& key, const Provider& provider,
                        std::shared_ptr<Ticket> ticket) = 0;
   virtual void withdraw(const ServiceKey& key, const Provider& provider,
                         std::shared_ptr<Ticket> ticket) = 0;
-  virtual void begin(std::shared_ptr<Listening> listening, const ConsumerInfo& consumer) = 0;
-  virtual void end(const std::shared_ptr<Listening>& listening) = 0;
 
  protected:
+  virtual void begin(std::shared_ptr<Listening> listening, const ConsumerInfo& consumer) = 0;
+  virtual void end(const std::shared_ptr<Listening>& listening) = 0;
+  /// The registry's own answer: all that it lists of the interface that these listen to.
+  void tell(const Listenings& listenings, const Providers& all);
+
   /// Does what there is to do; returns when it wants to be called again at the latest.
   virtual TimePoint step() = 0;
   /// The last thing on the thread: takes back what was published.
@@ -133,10 +148,28 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   /// and `say`.
   void trouble(std::string text, bool say = true);
 
+  // For status().
+
+  /// There is no connection: `what` is tried ("connecting to ..."), from now on unless it was
+  /// already; `event`, if there is one, has just happened and is why ("session expired").
+  void trying(std::string what, std::string event = {});
+  /// Why it does not succeed.
+  void failing(std::string why);
+  /// It has. `note`: what else is worth knowing.
+  void connected(std::string note = {});
+
   void log(LogLevel level, const std::string& message) const;
 
  private:
+  /// Who has had no answer yet.
+  struct Unanswered {
+    std::shared_ptr<Listening> listening;
+    TimePoint until;  // then the disk is asked
+  };
   void run();
+  /// Asks the disk for whom the registry does not answer; returns when it wants to be called again.
+  TimePoint recall();
+  void recall(Listening& listening);
 
   Runtime& runtime_;
   const std::string address_;
@@ -147,8 +180,18 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   bool woken_ = false;
   std::string trouble_;
   std::string said_;
+  std::string trying_;  // empty: connected
+  TimePoint trying_since_{};
+  std::string failing_;
+  std::string event_;
+  TimePoint event_at_{};
+  std::string note_;
   std::mutex joining_;
   std::thread thread_;
+  // On the thread.
+  std::unique_ptr<Backup> backup_;  // none: nothing is kept
+  std::vector<Unanswered> unanswered_;
+  std::set<std::string> recalled_;  // interfaces whose lists from the disk were announced
 };
 
 /// The Registry that users hold.

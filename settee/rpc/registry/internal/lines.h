@@ -28,6 +28,11 @@ class SETTEE_API Lines {
 
   /// All providers of a service.
   Providers of(const std::string& data_id) const;
+  /// All providers of an interface, whatever version, uniqueId and protocol. Their attributes say
+  /// which; what the data id says of it holds, and the urls need not repeat it.
+  Providers of_interface(std::string_view interface_name) const;
+  /// The number of urls that could be read.
+  std::size_t size() const;
   /// Adds a provider, in place of what stands at the same address.
   void put(const std::string& data_id, const Provider& provider);
   /// Takes away what stands at the provider's address.
@@ -41,6 +46,7 @@ class SETTEE_API Lines {
   };
   struct Line {
     std::string data_id;  // empty: `verbatim` is all there is
+    std::string interface_name;
     std::vector<Url> urls;
     std::string verbatim;
   };

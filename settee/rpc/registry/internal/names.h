@@ -6,6 +6,8 @@
 
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +25,8 @@ SETTEE_API Result<std::string> url_decode(std::string_view text);
 /// How the local file calls a service: "interface:version[:unique_id]@DEFAULT" for bolt, with the
 /// protocol's name in place of DEFAULT for others.
 SETTEE_API std::string data_id(const ServiceKey& key);
+/// The reverse; nothing if it has no such form. "interface:@DEFAULT" has an empty version.
+SETTEE_API std::optional<ServiceKey> parse_data_id(std::string_view text);
 
 /// `provider` with the attributes that readers of a registry look for and only we know: what `key`
 /// says, weight, language, pid, startTime, rpcVer. What it says of itself stays. An Error
@@ -35,10 +39,12 @@ SETTEE_API std::string listed_url(const Provider& provider);
 SETTEE_API std::string consumer_url(const ServiceKey& key, const ConsumerInfo& consumer,
                                     std::string_view host, std::string_view id);
 
-/// Whether a provider, listed under the interface of `key`, offers the service: protocol, uniqueId
-/// and version agree. Attributes that are missing are not compared (a missing uniqueId is an empty
-/// one).
-SETTEE_API bool offers(const Provider& provider, const ServiceKey& key);
+/// A provider as read, with the attributes under the names that Provider::why_not() knows: what
+/// some writers call "default.version" is its version.
+SETTEE_API Provider normalised(Provider provider);
+/// Whether its writer, or an operator, has switched it off by an attribute: enabled=false,
+/// disabled=true, or a category that is not that of providers.
+SETTEE_API bool switched_off(const Provider& provider);
 /// Whether both stand at the same address. Two processes cannot, so one of them is the past.
 SETTEE_API bool same_address(const Provider& a, const Provider& b);
 
@@ -50,6 +56,9 @@ struct Entry {
 /// The providers in their order; of several entries for the same (Provider::same_as) the latest:
 /// the others are what a killed process has left behind.
 SETTEE_API Providers latest(const std::vector<Entry>& entries);
+
+/// How long something has lasted, for a person: "300 ms", "12 s", "5 min", "3 h", "8 days".
+SETTEE_API std::string in_words(std::chrono::milliseconds time);
 
 /// "zookeeper://host:port,host:port/root", taken apart.
 struct ZookeeperAddress {
