@@ -299,11 +299,14 @@ struct ReferenceCore::Last final : Next::Terminal {
   Task<void> proceed() override { return core.routed(way); }
 };
 
+const Next::Chain kNoFilters;
+
 Task<void> ReferenceCore::filtered(Way& way) {
   const FilterChain chain = chain_of(way.outgoing.name);
   Last last(*this, way);
   Call call(Side::kClient, name_, way.outgoing.name, address_, nullptr, &way.headers);
-  const Next next(chain ? *chain : Next::Chain(), 0, call, last);
+  // Next refers to the chain: it must not be a temporary.
+  const Next next(chain ? *chain : kNoFilters, 0, call, last);
   Result<void> done = co_await as_result(next());
   if (!done) co_await fail(done.error());
 }
