@@ -70,4 +70,10 @@ struct DecodeCommand {
 };
 int run(const DecodeCommand& command);
 
+struct WhyCommand {
+  std::string url;
+  std::chrono::milliseconds timeout{3000};
+};
+int run(const WhyCommand& command);
+
 }  // namespace settee::cli

@@ -619,6 +619,44 @@ class DecodeTest(unittest.TestCase):
                 self.assertIn(self.decode(bytes(damaged))[0], (0, 1), at)
 
 
+class WhyTest(WithEchoServer):
+    def test_an_address_that_is_called(self):
+        code, out, err = settee("why", self.url)
+        self.assertEqual((code, err), (0, ""))
+        self.assertRegex(out, rf"(?m)^  127.0.0.1:{self.port} +is called, weight 100$")
+
+    def test_every_address_that_is_not_called_has_its_reason(self):
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            gone = closed.getsockname()[1]
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "services")
+            path.write_text(
+                f"{SERVICE}@DEFAULT\tbolt://127.0.0.1:{self.port}\tbolt://127.0.0.1:{gone}\n"
+                f"{SERVICE}:blue@DEFAULT\tbolt://127.0.0.1:1?uniqueId=blue\n")
+            code, out, err = settee("why", f"file://{path}#{SERVICE}", "--timeout", "500")
+            self.assertEqual((code, err), (0, ""))
+            self.assertIn("1 address(es) can be called", out)
+            self.assertRegex(out, rf"(?m)^  127.0.0.1:{gone} +not called: .*Connection refused")
+            self.assertRegex(out, r"(?m)^  127.0.0.1:1 +not called: uniqueId: it has uniqueId 'blue'")
+            code, out, err = settee("why", f"file://{path}#{SERVICE}:red", "--timeout", "500")
+            self.assertEqual(code, 3)
+            self.assertIn("lists 3 provider(s)", out)
+            self.assertRegex(out, r"(?m)^  127.0.0.1:1 +uniqueId +it has uniqueId 'blue', not 'red'$")
+            self.assert_one_line(err)
+
+    def test_a_server_without_the_service(self):
+        code, out, err = settee("why", f"bolt://127.0.0.1:{self.port}/com.acme.Nothing")
+        self.assertEqual(code, 3)
+        self.assertIn("it answers, but does not provide the service", out)
+
+    def test_nobody_there(self):
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            gone = closed.getsockname()[1]
+        code, out, err = settee("why", f"bolt://127.0.0.1:{gone}/{SERVICE}", "--timeout", "300")
+        self.assertEqual(code, 3)
+        self.assertRegex(out, rf"(?m)^  127.0.0.1:{gone} +connect +.*Connection refused")
+
+
 class ProgramTest(unittest.TestCase):
     def test_version(self):
         code, out, err = settee("--version")
@@ -629,9 +667,9 @@ class ProgramTest(unittest.TestCase):
         for arguments in (("--help",), ("help",)):
             code, out, err = settee(*arguments)
             self.assertEqual((code, err), (0, ""))
-            for command in ("call", "bench", "decode", "help"):
+            for command in ("call", "bench", "decode", "why", "help"):
                 self.assertRegex(out, rf"(?m)^  {command} ")
-        for command in ("call", "bench", "decode"):
+        for command in ("call", "bench", "decode", "why"):
             for arguments in (("help", command), (command, "--help")):
                 code, out, err = settee(*arguments)
                 self.assertEqual((code, err), (0, ""))

@@ -109,6 +109,13 @@ connection, frames are found by their looks.
 Exit status: 0 all frames are good, 1 some are not or there is none, 2 bad usage or unreadable
 file.)";
 
+constexpr const char* kWhyFooter =
+    R"(Asks the registry, connects to every address that it lists for the service, and asks each whether it
+provides the service (by a call of a method that no service has). An address that is not called is
+named with the step that dropped it: protocol, uniqueId, version, connect, ...
+
+Exit status: 0 an address can be called, 2 bad usage, 3 none can.)";
+
 class CommandLine {
  public:
   CommandLine()
@@ -119,12 +126,13 @@ class CommandLine {
     add_call();
     add_bench();
     add_decode();
+    add_why();
     help_ = app_.add_subcommand("help", "Tells about a command");
-    help_->add_option("COMMAND", help_topic_, "call, bench or decode");
+    help_->add_option("COMMAND", help_topic_, "call, bench, decode or why");
   }
 
   int run(int argc, char** argv) {
-    if (argc < 2) return wrong("give a command: call, bench, decode or help");
+    if (argc < 2) return wrong("give a command: call, bench, decode, why or help");
     const std::vector<CLI::App*> known = app_.get_subcommands([](CLI::App*) { return true; });
     if (argv[1][0] != '-' && std::none_of(known.begin(), known.end(), [&](const CLI::App* command) {
           return command->get_name() == argv[1];
@@ -154,6 +162,10 @@ class CommandLine {
         decode_command_.file = "-";
       }
       return cli::run(decode_command_);
+    }
+    if (why_->parsed()) {
+      why_command_.timeout = std::chrono::milliseconds(why_timeout_ms_);
+      return cli::run(why_command_);
     }
     return help();
   }
@@ -248,10 +260,20 @@ class CommandLine {
     decode_->add_flag("--full", decode_command_.full, "Does not shorten long values");
   }
 
+  void add_why() {
+    why_ = app_.add_subcommand("why", "Tells where calls of a service go, and why not elsewhere");
+    why_->footer(kWhyFooter);
+    why_->add_option("URL", why_command_.url, kUrlForm)->required();
+    why_->add_option("--timeout", why_timeout_ms_, "Milliseconds for each step")
+        ->check(range(1, 86'400'000))
+        ->type_name("N")
+        ->capture_default_str();
+  }
+
   // What was wrong, on one line, and where to read more.
   int wrong(std::string_view why) const {
     const CLI::App* here = &app_;
-    for (const CLI::App* command : {call_, bench_, decode_}) {
+    for (const CLI::App* command : {call_, bench_, decode_, why_}) {
       if (command->parsed()) here = command;
     }
     const std::string name = here == &app_ ? "" : here->get_name();
@@ -266,7 +288,7 @@ class CommandLine {
     const CLI::App* topic = &app_;
     if (!help_topic_.empty()) {
       topic = nullptr;
-      for (const CLI::App* command : {call_, bench_, decode_}) {
+      for (const CLI::App* command : {call_, bench_, decode_, why_}) {
         if (command->get_name() == help_topic_) topic = command;
       }
       if (topic == nullptr) return wrong(fmt::format("there is no command '{}'", help_topic_));
@@ -282,6 +304,7 @@ class CommandLine {
   CLI::App* call_ = nullptr;
   CLI::App* bench_ = nullptr;
   CLI::App* decode_ = nullptr;
+  CLI::App* why_ = nullptr;
   CLI::App* help_ = nullptr;
   CLI::Option* java_types_ = nullptr;
   CLI::Option* timeout_ = nullptr;
@@ -295,6 +318,8 @@ class CommandLine {
   CallCommand call_command_;
   BenchCommand bench_command_;
   DecodeCommand decode_command_;
+  WhyCommand why_command_;
+  int why_timeout_ms_ = 3000;
 };
 
 }  // namespace
