@@ -236,7 +236,7 @@ LIMIT_STRUCTS = (
         {"app_name", "serialization", "dialect", "balancer", "failover", "fault_tolerance"},
     ),
     ("settee/rpc/registry.h", "RegistryOptions", "rpc::RegistryOptions",
-     {"backup_directory"}),
+     {"backup_directory", "auth_scheme", "auth"}),
     ("settee/rpc/bolt/frame.h", "FrameLimits", "rpc::bolt::FrameLimits", set()),
     (
         "settee/net/connection.h",

@@ -15,9 +15,12 @@ const WATCHDOG_SECONDS = 120;
 
 async function main() {
   const options = parse(process.argv.slice(2),
-    [ '--port', '--host', '--cases', '--skip', '--hessian', '--idle-seconds', '--heartbeat-ms', '--reconnect-seconds' ],
+    [ '--port', '--host', '--cases', '--skip', '--hessian', '--idle-seconds', '--heartbeat-ms', '--reconnect-seconds',
+      '--registry' ],
     [ '--bolt2', '--list' ]);
-  if (!options.has('--list') && !options.has('--port')) parse.usage('--port is required');
+  if (!options.has('--list') && !options.has('--port') && !options.has('--registry')) {
+    parse.usage('--port or --registry is required');
+  }
 
   const idleSeconds = options.number('--idle-seconds', 0);
   const reconnectSeconds = options.number('--reconnect-seconds', 0);
@@ -32,6 +35,7 @@ async function main() {
   const peer = new Peer({
     host: options.text('--host', '127.0.0.1'),
     port: options.number('--port', 0),
+    registry: options.text('--registry', ''),
     hessian: options.text('--hessian', '3.0'),
     bolt2: options.has('--bolt2'),
     heartbeatMs: options.has('--idle-seconds') ? options.number('--heartbeat-ms', 500) : 0,

@@ -3,14 +3,15 @@
 
 'use strict';
 
-// A real sofa-rpc-node server without a registry, bound to 127.0.0.1, offering the contract, the benchmarks' Echo and a
-// protobuf service. Prints `READY port=N`; ends with status 0 when standard input ends, on SIGTERM and on SIGINT.
+// A real sofa-rpc-node server, bound to 127.0.0.1, offering the contract, the benchmarks' Echo and a protobuf service;
+// published in a ZooKeeper if one is given. Prints `READY port=N`; ends with status 0 when standard input ends, on SIGTERM and on SIGINT.
 
 const net = require('net');
 const path = require('path');
 const bolt = require('sofa-bolt-node');
 const protobuf = require('protobufjs');
 const { RpcServer, RpcResponse } = require('sofa-rpc-node').server;
+const { ZookeeperRegistry } = require('sofa-rpc-node').registry;
 const contract = require('./lib/contract');
 const output = require('./lib/output');
 const parse = require('./lib/options');
@@ -118,13 +119,22 @@ const protoService = {
 };
 
 async function main() {
-  const options = parse(process.argv.slice(2), [ '--port', '--idle-close-ms', '--max-seconds', '--hessian' ], []);
+  const options = parse(process.argv.slice(2), 
+    [ '--port', '--idle-close-ms', '--max-seconds', '--hessian', '--registry', '--unique-id' ], []);
   const maxSeconds = options.number('--max-seconds', 3600);
   output.watchdog(maxSeconds, () => [ `FAIL server: still running after ${maxSeconds} s (--max-seconds)` ]);
   bolt.setHessianVersion(options.text('--hessian', '3.0'));
 
+  const registry = options.has('--registry')
+    ? new ZookeeperRegistry({ logger: output.logger, address: options.text('--registry', '') })
+    : undefined;
+  if (registry) {
+    registry.on('error', err => output.logger.warn(err));
+    await registry.ready();
+  }
   const server = new LoopbackServer({
     logger: output.logger,
+    registry,
     port: options.number('--port', 0),
     publishAddress: HOST,
     appName: 'settee-node-peer',
@@ -134,10 +144,18 @@ async function main() {
   });
   server.on('error', err => output.logger.warn(err));
   const apiMeta = { methods: [], classMaps: contract.classMap };
-  server.addService({ interfaceName: 'com.settee.interop.TypeService', apiMeta }, typeService());
+  // sofa-rpc-node publishes every service with an empty uniqueId; its metadata put the true one there.
+  const uniqueId = options.text('--unique-id', '');
+  const named = uniqueId ? { uniqueId, customMeta: { uniqueId } } : {};
+  server.addService({ interfaceName: 'com.settee.interop.TypeService', apiMeta, ...named }, typeService());
   server.addService({ interfaceName: 'com.settee.bench.Echo', apiMeta }, benchService());
   server.addService({ interfaceName: 'com.settee.interop.ProtoService' }, protoService);
   await server.start();
+  if (registry) {
+    const published = server.publish();
+    // It looks for the url as it was before the metadata, and with a uniqueId in them does not find it.
+    if (!uniqueId) await published;
+  }
   output.line(`READY port=${server.publishPort}`);
 
   let stopping = false;
@@ -145,7 +163,7 @@ async function main() {
     if (stopping) return;
     stopping = true;
     output.watchdog(STOP_SECONDS, () => [ `FAIL server: did not stop in ${STOP_SECONDS} s` ]);
-    server.close().then(() => process.exit(0));
+    server.close().then(() => registry && registry.close()).then(() => process.exit(0));
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

@@ -444,6 +444,33 @@ TEST_F(ZookeeperRegistry, WhatTheServerRefusesIsSaid) {
   EXPECT_EQ(zookeeper.children(kProviders).size(), 1u);
 }
 
+TEST_F(ZookeeperRegistry, WithAUserNodesAreForThatUserAlone) {
+  const auto as = [&](const std::string& user) {
+    RegistryOptions options;
+    options.auth_scheme = "digest";
+    options.auth = user;
+    return settee::rpc::open_registry(runtime_, server_.url(), options);
+  };
+  const auto publishing = as("shop:secret");
+  publishing->publish(quotes_, provider("bolt://10.0.0.1:1")).get();
+  Heard heard, nothing;
+  const auto reading = as("shop:secret");
+  const auto watch = reading->watch(quotes_, {}, heard.listener());
+  EXPECT_TRUE(heard.wait_for({"10.0.0.1:1"})) << log_.text();
+  const ZookeeperClient zookeeper(server_.address());
+  EXPECT_THROW(zookeeper.children(kProviders), std::runtime_error);
+  for (const auto& other : {as("shop:wrong"), open()}) {
+    const auto denied = other->watch(quotes_, {}, nothing.listener());
+    const std::string said = "connected; listing " + std::string(kProviders) + ": not permitted";
+    EXPECT_TRUE(eventually([&] { return other->status().starts_with(said); })) << other->status();
+  }
+  EXPECT_EQ(nothing.calls(), 0u);
+  // What was published goes when the registry does, and nobody has written the password down.
+  publishing->stop();
+  EXPECT_TRUE(heard.wait_for({}));
+  EXPECT_EQ(log_.count("secret"), 0) << log_.text();
+}
+
 TEST_F(ZookeeperRegistry, AThousandProviders) {
   constexpr int kMany = 1'000;
   const auto publishing = open(30s);

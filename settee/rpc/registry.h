@@ -46,6 +46,11 @@ struct RegistryOptions {
   /// not kept. A log line says that it was used and how old it was, or why a file was not believed.
   /// Empty: nothing is kept. (SOFARPC's preferLocalFile.)
   std::string backup_directory = {};
+  /// ZooKeeper: SOFARPC's parameters scheme and addAuth, "digest" and "user:password". Nodes are then
+  /// made for that user alone, who may read and change them. Never logged. Empty: nobody in
+  /// particular, and nodes that all may read and change.
+  std::string auth_scheme = {};
+  std::string auth = {};
 };
 
 class SETTEE_API Registry {

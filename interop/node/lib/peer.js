@@ -7,6 +7,7 @@ const path = require('path');
 const bolt = require('sofa-bolt-node');
 const protobuf = require('protobufjs');
 const { RpcClient, DynamicConfig } = require('sofa-rpc-node').client;
+const { ZookeeperRegistry } = require('sofa-rpc-node').registry;
 const contract = require('./contract');
 const output = require('./output');
 
@@ -32,10 +33,12 @@ const CLIENT_CANNOT = {
   json: 'sofa-rpc-node has no json codec',
 };
 
-/** The peer at one address, and the clients that talk to it; made when first needed. */
+/** The peer at one address, or those that a ZooKeeper lists, and the clients that talk to it; made when first needed. */
 module.exports = class Peer {
-  constructor({ host, port, hessian, bolt2, heartbeatMs }) {
+  constructor({ host, port, registry, hessian, bolt2, heartbeatMs }) {
     this.address = `${host}:${port}`;
+    this.registry = registry ? new ZookeeperRegistry({ logger: output.logger, address: registry }) : null;
+    if (this.registry) this.registry.on('error', err => output.logger.warn(err));
     this.bolt2 = bolt2;
     this.heartbeatMs = heartbeatMs;
     this.heartbeats = { sent: 0, acknowledged: 0 };
@@ -95,7 +98,7 @@ module.exports = class Peer {
   async call(interfaceName, method, args, options = {}, kind = 'typed') {
     const consumer = this.client(kind).createConsumer({
       interfaceName,
-      serverHost: this.address,
+      ...(this.registry ? { registry: this.registry } : { serverHost: this.address }),
       retryFaultInterval: 500,
     });
     await consumer.ready();

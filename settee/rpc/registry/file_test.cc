@@ -528,6 +528,15 @@ TEST_F(FileRegistry, StopOnALoopIsRefused) {
   }
 }
 
+TEST(OpenRegistry, ACredentialWithoutAUseIsRefused) {
+  Runtime runtime;
+  RegistryOptions options;
+  options.auth = "user:password";
+  EXPECT_THROW(open_registry(runtime, "zookeeper://127.0.0.1:1", options), Error);
+  options.auth_scheme = "digest";
+  EXPECT_THROW(open_registry(runtime, "file:///tmp/x", options), Error);
+}
+
 TEST(OpenRegistry, WrongUrlsAreRefusedWithTheReason) {
   Runtime runtime;
   const auto refused = [&](std::string_view url, std::string_view reason,

@@ -22,8 +22,12 @@ std::shared_ptr<Registry> open_registry(Runtime& runtime, std::string_view url,
   if (options.scan_period.count() <= 0) {
     throw wrong("RegistryOptions::scan_period is not above 0: it would do nothing but look");
   }
+  if (options.auth_scheme.empty() != options.auth.empty()) {
+    throw wrong("RegistryOptions::auth_scheme and auth are given together or not at all");
+  }
   const std::string_view scheme = url.substr(0, url.find("://"));
   if (scheme == "file") {
+    if (!options.auth.empty()) throw wrong("a file knows no RegistryOptions::auth");
     return registry::make_registry(registry::make_file_keeper(runtime, url, options), runtime);
   }
   if (scheme == "zookeeper") {

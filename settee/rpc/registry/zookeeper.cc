@@ -127,19 +127,26 @@ struct Answer {
 /// members, none of which runs any more when zookeeper_close() has returned.
 class Session {
  public:
-  Session(std::function<std::unique_lock<std::mutex>()> lock, std::function<void()> wake_locked)
-      : lock_(std::move(lock)), wake_locked_(std::move(wake_locked)) {}
+  Session(std::function<std::unique_lock<std::mutex>()> lock, std::function<void()> wake_locked,
+          bool for_all)
+      : lock_(std::move(lock)),
+        wake_locked_(std::move(wake_locked)),
+        acl_(for_all ? ZOO_OPEN_ACL_UNSAFE : ZOO_CREATOR_ALL_ACL) {}
   ~Session() {
     if (handle_ != nullptr) zookeeper_close(handle_);
   }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// False: errno says why.
-  bool open(const std::string& hosts, milliseconds timeout) {
+  /// False: errno says why. A refused `auth` shows by the session's state.
+  bool open(const std::string& hosts, milliseconds timeout, const std::string& scheme,
+            const std::string& auth) {
     handle_ = zookeeper_init2(hosts.c_str(), &on_event, static_cast<int>(timeout.count()), nullptr,
                               this, ZOO_NO_LOG_CLIENTENV, &discard);
-    return handle_ != nullptr;
+    if (handle_ == nullptr) return false;
+    // It is sent with each connection, before anything else.
+    return scheme.empty() || zoo_add_auth(handle_, scheme.c_str(), auth.data(),
+                                          static_cast<int>(auth.size()), nullptr, nullptr) == ZOK;
   }
 
   zhandle_t* handle() const noexcept { return handle_; }
@@ -158,8 +165,8 @@ class Session {
 
   Answer& create(const std::string& path, std::string_view data, int mode) {
     return call([&](Answer& a) {
-      return zoo_acreate(handle_, path.c_str(), data.data(), static_cast<int>(data.size()),
-                         &ZOO_OPEN_ACL_UNSAFE, mode, &on_string, &a);
+      return zoo_acreate(handle_, path.c_str(), data.data(), static_cast<int>(data.size()), &acl_,
+                         mode, &on_string, &a);
     });
   }
   Answer& remove(const std::string& path) {
@@ -170,8 +177,7 @@ class Session {
     return call([&](Answer& a) {
       zoo_delete_op_init(&a.operations[0], path.c_str(), -1);
       zoo_create_op_init(&a.operations[1], path.c_str(), data.data(), static_cast<int>(data.size()),
-                         &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL, a.made.data(),
-                         static_cast<int>(a.made.size()));
+                         &acl_, ZOO_EPHEMERAL, a.made.data(), static_cast<int>(a.made.size()));
       return zoo_amulti(handle_, 2, a.operations.data(), a.results.data(), &on_void, &a);
     });
   }
@@ -251,6 +257,7 @@ class Session {
 
   const std::function<std::unique_lock<std::mutex>()> lock_;
   const std::function<void()> wake_locked_;
+  const ACL_vector acl_;
   zhandle_t* handle_ = nullptr;
   std::list<Answer> answers_;
   // Under the keeper's lock.
@@ -265,7 +272,9 @@ class ZookeeperKeeper final : public Keeper {
       : Keeper(runtime, std::move(url), options),
         servers_(std::move(servers)),
         base_(servers_.root + "sofa-rpc/"),
-        session_timeout_(options.session_timeout) {
+        session_timeout_(options.session_timeout),
+        auth_scheme_(options.auth_scheme),
+        auth_(options.auth) {
     trying("connecting to " + servers_.hosts());
   }
 
@@ -449,11 +458,12 @@ class ZookeeperKeeper final : public Keeper {
   zhandle_t* handle() const noexcept { return session_->handle(); }
 
   void open() {
-    session_ = std::make_unique<Session>([this] { return lock(); }, [this] { wake_locked(); });
+    session_ = std::make_unique<Session>([this] { return lock(); }, [this] { wake_locked(); },
+                                         auth_.empty());
     connected_ = false;
     lost_at_ = Clock::now();
     probe_at_ = lost_at_ + kFirstProbe;
-    if (session_->open(servers_.hosts(), session_timeout_)) {
+    if (session_->open(servers_.hosts(), session_timeout_, auth_scheme_, auth_)) {
       open_pause_ = kFirstPause;
       return;
     }
@@ -603,11 +613,11 @@ class ZookeeperKeeper final : public Keeper {
         const int rc = list(path, service);
         if (is_connection(rc)) return soon();
         if (rc == ZOK) {
-          service.pause = kFirstPause;
+          if (std::exchange(service.pause, kFirstPause) != kFirstPause) trouble({});
           tell(service.listenings, listed(service));
           continue;
         }
-        log(LogLevel::kWarning, fmt::format("{}: listing {}: {}", address(), path, text_of(rc)));
+        trouble(fmt::format("listing {}: {}", path, text_of(rc)));
         service.not_before = Clock::now() + service.pause;
         service.pause = std::min(service.pause * 2, kLongestPause);
       }
@@ -749,6 +759,10 @@ class ZookeeperKeeper final : public Keeper {
         read(path, name, *answer, service.children[name]);
       } else if (rc == ZNONODE) {
         service.children.erase(name);
+      } else if (rc == ZNOAUTH) {
+        log(LogLevel::kWarning,
+            fmt::format("{}: {}/{} is ignored: {}", address(), path, name, text_of(rc)));
+        service.children[name].fresh = true;  // others need not suffer
       } else {
         failed = rc;
       }
@@ -812,6 +826,8 @@ class ZookeeperKeeper final : public Keeper {
   const ZookeeperAddress servers_;
   const std::string base_;
   const milliseconds session_timeout_;
+  const std::string auth_scheme_;
+  const std::string auth_;
   // Tells the consumers' nodes of this process apart.
   const std::string id_ = fmt::format("{:x}", reinterpret_cast<std::uintptr_t>(this));
   // All below: on the thread.
