@@ -236,7 +236,7 @@ class LocalCall final : public MethodFrame, public Next::Terminal {
     run.call_ = nullptr;
     run.ended_ = true;
     run.error_ = std::move(error);
-    if (!oneway_) run.response_ = item_->response;
+    if (!oneway_ && !item_->response.empty()) run.response_ = item_->response;
     if (!run.parking_) return nullptr;
     if (!oneway_) return run.parking_->waker();
     run.parking_->wake();
@@ -277,7 +277,7 @@ LocalRun::~LocalRun() {
   if (call_ != nullptr) call_->run_ = nullptr;
 }
 
-void LocalRun::begin(LocalWay way, const Context& caller) {
+void LocalRun::begin(LocalWay&& way, const Context& caller) {
   Loop& loop = *Loop::current();
   const char* const before = loop.working_on();
   loop.working_on(way.label);

@@ -47,7 +47,7 @@ class LocalRun {
   LocalRun& operator=(const LocalRun&) = delete;
 
   /// Begins it, under a Context made of the caller's. It may have ended when this returns.
-  void begin(LocalWay way, const Context& caller);
+  void begin(LocalWay&& way, const Context& caller);
   bool ended() const noexcept { return ended_; }
   /// Waits until it has, or the caller's time or patience is over.
   auto wait() { return parking_.emplace().wait(deadline_); }
