@@ -81,8 +81,7 @@ std::stop_source* const kCancelled = reinterpret_cast<std::stop_source*>(1);
 
 }  // namespace
 
-CancelItem::~CancelItem() {
-  std::stop_source* source = source_.load(std::memory_order_acquire);
+void CancelItem::drop(std::stop_source* source) noexcept {
   if (source != kCancelled) delete source;
 }
 

@@ -68,12 +68,15 @@ class SETTEE_API ContextItem {
 /// Threads: all members from any thread.
 class SETTEE_API CancelItem : public ContextItem {
  public:
-  ~CancelItem() override;
+  ~CancelItem() override {
+    if (std::stop_source* source = source_.load(std::memory_order_acquire)) drop(source);
+  }
   void cancel() const noexcept;
   bool cancelled() const noexcept;
   std::stop_token stop_token() const;
 
  private:
+  static void drop(std::stop_source* source) noexcept;
   // Null: nobody has asked so far. Or kCancelled: it was cancelled before anybody did.
   mutable std::atomic<std::stop_source*> source_{nullptr};
 };
