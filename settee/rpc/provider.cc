@@ -47,6 +47,7 @@ int hex_value(char c) {
 }
 
 std::string decoded(std::string_view text) {
+  if (text.find('%') == std::string_view::npos) return std::string(text);
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -172,6 +173,10 @@ Result<Provider> Provider::parse(std::string_view url) {
     if (!why.empty()) return wrong(why);
     if (provider.endpoint.port == 0) return wrong("nobody can be reached at port 0");
   }
+  if (!query.empty()) {
+    provider.attributes.reserve(
+        1 + static_cast<std::size_t>(std::count(query.begin(), query.end(), '&')));
+  }
   while (!query.empty()) {
     const std::size_t end = query.find('&');
     const std::string_view pair = query.substr(0, end);
@@ -180,7 +185,7 @@ Result<Provider> Provider::parse(std::string_view url) {
     const std::size_t equals = pair.find('=');
     std::string key = decoded(pair.substr(0, equals));
     if (key.empty()) return wrong("an attribute without a name");
-    provider.attributes[std::move(key)] =
+    provider.attributes[key] =
         equals == std::string_view::npos ? std::string() : decoded(pair.substr(equals + 1));
   }
   return provider;

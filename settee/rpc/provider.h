@@ -14,8 +14,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +21,7 @@
 #include "settee/base/export.h"
 #include "settee/base/result.h"
 #include "settee/net/endpoint.h"
+#include "settee/rpc/attributes.h"
 
 namespace settee::inline v0::rpc {
 
@@ -38,7 +37,7 @@ struct ServiceKey {
 };
 
 struct Provider {
-  using Attributes = std::map<std::string, std::string, std::less<>>;
+  using Attributes = rpc::Attributes;
 
   std::string protocol = "bolt";
   net::Endpoint endpoint;

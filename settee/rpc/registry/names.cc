@@ -124,17 +124,18 @@ Result<Provider> announced(const ServiceKey& key, Provider provider) {
   attributes.try_emplace("language", "cpp");
   attributes.try_emplace("pid", std::to_string(getpid()));
   attributes.try_emplace("startTime", std::to_string(milliseconds_now()));
-  attributes.try_emplace("rpcVer", kRpcVersion);
+  attributes.try_emplace("rpcVer", std::string(kRpcVersion));
   return provider;
 }
 
 std::string listed_url(const Provider& provider) {
   Provider rest = provider;
-  const auto version = rest.attributes.extract("version");
+  const std::string version(rest.attribute("version"));
+  const bool had_one = rest.attributes.erase("version") != 0;
   std::string url = rest.to_string();
-  if (version.empty()) return url;
+  if (!had_one) return url;
   Provider first;
-  first.attributes.insert(std::pair(version.key(), version.mapped()));
+  first.attributes["version"] = version;
   const std::string pair = first.to_string();
   const std::size_t mark = url.find('?');
   const std::string_view shown = std::string_view(pair).substr(pair.find('?'));
