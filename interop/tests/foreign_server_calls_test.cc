@@ -253,6 +253,17 @@ TEST_P(ServerCalls, BaggageBothWays) {
   EXPECT_EQ(types()->baggage("who").get(), "none");
 }
 
+// Java hands custom headers to services; the others of these servers show them to nobody.
+TEST_P(ServerCalls, Headers) {
+  if (!java()) return;
+  const settee::ContextScope scope(settee::context().with(
+      settee::rpc::kRequestHeaders,
+      Baggage{{"tenant", "acme " + kUnicode}, {"rpc_trace_context.sofaTraceId", "0a01"}}));
+  EXPECT_EQ(types()->baggage("header:tenant").get(), "acme " + kUnicode);
+  EXPECT_EQ(types()->baggage("header:rpc_trace_context").get(), "{sofaTraceId=0a01}");
+  EXPECT_EQ(types()->baggage("header:absent").get(), "none");
+}
+
 // ---- by name ----
 
 TEST_P(ServerCalls, Generic) {

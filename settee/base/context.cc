@@ -4,6 +4,7 @@
 #include "settee/base/context.h"
 
 #include <algorithm>
+#include <memory>
 #include <new>
 
 #include "settee/base/internal/pool.h"
@@ -25,6 +26,7 @@ struct ContextNode {
   ContextItem* span = nullptr;
   const void* key = nullptr;
   ContextItem* item = nullptr;
+  const CancelItem* cancel = nullptr;  // the root's item, unless `stop` is in its place
 };
 
 void* item_allocate(std::size_t size) { return pool_allocate(size); }
@@ -61,6 +63,7 @@ ContextNode* extend(const ContextNode* parent) {
     node->parent = parent;
     node->deadline = parent->deadline;
     node->stop = parent->stop;
+    node->cancel = parent->cancel;
     node->span = parent->span;
     if (node->span != nullptr) node->span->retain();
   }
@@ -70,6 +73,46 @@ ContextNode* extend(const ContextNode* parent) {
 }  // namespace
 
 ContextItem::~ContextItem() = default;
+
+namespace {
+
+// Stands for a source that has been asked to stop.
+std::stop_source* const kCancelled = reinterpret_cast<std::stop_source*>(1);
+
+}  // namespace
+
+void CancelItem::drop(std::stop_source* source) noexcept {
+  if (source != kCancelled) delete source;
+}
+
+void CancelItem::cancel() const noexcept {
+  std::stop_source* source = nullptr;
+  if (source_.compare_exchange_strong(source, kCancelled, std::memory_order_acq_rel) ||
+      source == kCancelled) {
+    return;
+  }
+  // What is cancelled may end the life of this: a copy lasts until all have been told.
+  std::stop_source(*source).request_stop();
+}
+
+bool CancelItem::cancelled() const noexcept {
+  const std::stop_source* source = source_.load(std::memory_order_acquire);
+  return source != nullptr && (source == kCancelled || source->stop_requested());
+}
+
+std::stop_token CancelItem::stop_token() const {
+  std::stop_source* source = source_.load(std::memory_order_acquire);
+  if (source == nullptr) {
+    auto made = std::make_unique<std::stop_source>();
+    if (source_.compare_exchange_strong(source, made.get(), std::memory_order_acq_rel)) {
+      return made.release()->get_token();
+    }
+  }
+  if (source != kCancelled) return source->get_token();
+  std::stop_source stopped;
+  stopped.request_stop();
+  return stopped.get_token();
+}
 
 TimePoint Context::deadline() const noexcept {
   return node_ == nullptr ? kNoDeadline : node_->deadline;
@@ -83,16 +126,19 @@ Context Context::with_deadline(TimePoint deadline) const {
 }
 
 bool Context::cancelled() const noexcept {
-  return node_ != nullptr && node_->stop.stop_requested();
+  if (node_ == nullptr) return false;
+  return node_->cancel != nullptr ? node_->cancel->cancelled() : node_->stop.stop_requested();
 }
 
 std::stop_token Context::stop_token() const noexcept {
-  return node_ == nullptr ? std::stop_token() : node_->stop;
+  if (node_ == nullptr) return {};
+  return node_->cancel != nullptr ? node_->cancel->stop_token() : node_->stop;
 }
 
 Context Context::with_stop_token(std::stop_token token) const {
   ContextNode* node = extend(node_);
   node->stop = std::move(token);
+  node->cancel = nullptr;
   return adopt(node);
 }
 
@@ -105,11 +151,25 @@ Context Context::with_span(ContextItem* span) const {
   return adopt(node);
 }
 
-Context Context::begin(TimePoint deadline, const void* key, ContextItem* item) {
+namespace {
+
+ContextNode* begin_node(TimePoint deadline, const void* key, ContextItem* item) {
   ContextNode* node = extend(nullptr);
   node->deadline = deadline;
   node->key = key;
   node->item = item;
+  return node;
+}
+
+}  // namespace
+
+Context Context::begin(TimePoint deadline, const void* key, ContextItem* item) {
+  return adopt(begin_node(deadline, key, item));
+}
+
+Context Context::begin(TimePoint deadline, const void* key, CancelItem* item) {
+  ContextNode* node = begin_node(deadline, key, item);
+  node->cancel = item;
   return adopt(node);
 }
 
@@ -129,7 +189,7 @@ const ContextItem* Context::item(const void* key) const noexcept {
 
 Result<void> Context::check(std::string_view what) const {
   if (node_ == nullptr) return {};
-  if (node_->stop.stop_requested()) {
+  if (cancelled()) {
     return Error(Code::kCancelled, std::string(what) + ": cancelled by the caller");
   }
   if (node_->deadline != kNoDeadline && node_->deadline <= Clock::now()) {

@@ -63,6 +63,24 @@ class SETTEE_API ContextItem {
   mutable std::atomic<std::uint32_t> owners_{1};
 };
 
+/// The item that a server begins a Context with: by it the work under that Context, and under all made
+/// from it, can be cancelled. Costs nothing until somebody asks for a stop token or cancels.
+/// Threads: all members from any thread.
+class SETTEE_API CancelItem : public ContextItem {
+ public:
+  ~CancelItem() override {
+    if (std::stop_source* source = source_.load(std::memory_order_acquire)) drop(source);
+  }
+  void cancel() const noexcept;
+  bool cancelled() const noexcept;
+  std::stop_token stop_token() const;
+
+ private:
+  static void drop(std::stop_source* source) noexcept;
+  // Null: nobody has asked so far. Or kCancelled: it was cancelled before anybody did.
+  mutable std::atomic<std::stop_source*> source_{nullptr};
+};
+
 /// Names a typed value of a Context. Its identity is its address: define it once, with
 /// `inline constexpr` in a program or as an exported constant of a library.
 template <class T>
@@ -134,9 +152,11 @@ class SETTEE_API Context {
   /// `what` names the work in its message.
   Result<void> check(std::string_view what) const;
 
-  /// A new root with a deadline and one value, in one step. For servers, where work begins.
-  /// Takes over the ownership of `item`.
+  /// A new root with a deadline and one value, in one step. For servers, where work begins. Takes
+  /// over the ownership of `item`.
   static Context begin(TimePoint deadline, const void* key, ContextItem* item);
+  /// The same; `item` can cancel it.
+  static Context begin(TimePoint deadline, const void* key, CancelItem* item);
 
   /// The item under a key, by the key's address; see get().
   const ContextItem* item(const void* key) const noexcept;

@@ -455,5 +455,32 @@ TEST_F(SuspensionTest, CallbackRunsWhereTheTaskEndsWithTheStartersContext) {
   EXPECT_EQ(seen.get_future().get(), 3);
 }
 
+TEST(ContextTest, AServersContextIsCancelledByItsItem) {
+  const auto cancelled_before_anybody_asks = [](bool before) {
+    const char key = 0;
+    auto* item = new CancelItem;
+    item->retain();
+    const Context root = Context::begin(kNoDeadline, &key, item);
+    const Context child = root.with_timeout(std::chrono::hours(1));
+    EXPECT_FALSE(child.cancelled());
+    if (before) item->cancel();
+    const std::stop_token token = child.stop_token();
+    bool told = false;
+    std::stop_callback callback(token, [&] { told = true; });
+    CancelSource below(child);
+    if (!before) item->cancel();
+    EXPECT_TRUE(told);
+    EXPECT_TRUE(root.cancelled());
+    EXPECT_TRUE(child.cancelled());
+    EXPECT_TRUE(below.context().cancelled());
+    EXPECT_EQ(child.check("work").error().code(), Code::kCancelled);
+    EXPECT_FALSE(child.with_stop_token({}).cancelled());
+    item->cancel();
+    item->release();
+  };
+  cancelled_before_anybody_asks(true);
+  cancelled_before_anybody_asks(false);
+}
+
 }  // namespace
 }  // namespace settee

@@ -58,7 +58,9 @@ struct Runtime::Impl {
   };
 
   explicit Impl(RuntimeOptions o)
-      : options(std::move(o)), pool(options.name + "-pool", options.pool) {}
+      : options(std::move(o)), pool(options.name + "-pool", options.pool) {
+    pool.show_in(stats);
+  }
 
   RuntimeOptions options;
   Stats stats;

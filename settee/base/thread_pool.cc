@@ -12,7 +12,52 @@
 
 #include <fmt/format.h>
 
+#include "settee/base/stats.h"
+
 namespace settee::inline v0 {
+
+namespace {
+
+// What a Stats has been told of a pool.
+class Shown {
+ public:
+  Shown(Stats& stats, const std::string& pool)
+      : owner_(stats),
+        threads_(owner_.up_down_counter("settee.pool.threads", "1", "Threads", {{"pool", pool}})),
+        busy_(owner_.up_down_counter("settee.pool.busy", "1", "Threads that run a job",
+                                     {{"pool", pool}})),
+        queued_(owner_.up_down_counter("settee.pool.queued", "1", "Jobs that wait for a thread",
+                                       {{"pool", pool}})),
+        done_(owner_.counter("settee.pool.done", "1", "Jobs that have ended", {{"pool", pool}})),
+        refused_(owner_.counter("settee.pool.refused", "1", "Jobs refused: the pool was full",
+                                {{"pool", pool}})) {}
+  ~Shown() { tell({0, 0, 0, told_.done, told_.refused}); }
+  Shown(const Shown&) = delete;
+  Shown& operator=(const Shown&) = delete;
+
+  void tell(const ThreadPool::Figures& now) {
+    if (now.threads != told_.threads) threads_.add(change(now.threads, told_.threads));
+    if (now.busy != told_.busy) busy_.add(change(now.busy, told_.busy));
+    if (now.queued != told_.queued) queued_.add(change(now.queued, told_.queued));
+    if (now.done > told_.done) done_.add(now.done - told_.done);
+    if (now.refused > told_.refused) refused_.add(now.refused - told_.refused);
+    told_ = now;
+  }
+
+ private:
+  static std::int64_t change(std::size_t now, std::size_t before) {
+    return static_cast<std::int64_t>(now) - static_cast<std::int64_t>(before);
+  }
+  StatOwner owner_;
+  UpDownCounter& threads_;
+  UpDownCounter& busy_;
+  UpDownCounter& queued_;
+  Counter& done_;
+  Counter& refused_;
+  ThreadPool::Figures told_{};
+};
+
+}  // namespace
 
 struct ThreadPool::Impl {
   std::string name;
@@ -31,8 +76,18 @@ struct ThreadPool::Impl {
   bool stopping = false;
   std::list<std::thread> running;
   std::list<std::thread> ended;  // to be joined
+  std::unique_ptr<Shown> shown;
 
   // Under the mutex.
+
+  Figures figures() const noexcept { return {threads, threads - idle, queued, done, refused}; }
+  void tell() const {
+    if (shown) shown->tell(figures());
+  }
+  struct Telling {
+    const Impl& pool;
+    ~Telling() { pool.tell(); }
+  };
 
   /// Jobs in the queue for which no thread is on its way.
   std::size_t waiting() const noexcept {
@@ -52,6 +107,7 @@ struct ThreadPool::Impl {
     --starting;
     for (;;) {
       if (Job* job = pop(*this)) {
+        tell();
         lock.unlock();
         job->run();
         lock.lock();
@@ -60,6 +116,7 @@ struct ThreadPool::Impl {
       }
       if (stopping) break;
       ++idle;
+      tell();
       const bool woken = work.wait_for(lock, options.keep_alive, [&] {
         return queued > 0 || stopping;
       });
@@ -70,7 +127,9 @@ struct ThreadPool::Impl {
     std::list<std::thread> others;
     others.swap(ended);
     ended.splice(ended.end(), running, self);
-    if (--threads == 0) all_gone.notify_all();
+    --threads;
+    tell();
+    if (threads == 0) all_gone.notify_all();
     lock.unlock();
     for (std::thread& other : others) other.join();
   }
@@ -92,6 +151,7 @@ ThreadPool::~ThreadPool() { stop(); }
 
 bool ThreadPool::submit(Job& job) {
   const std::lock_guard lock(impl_->mutex);
+  const Impl::Telling telling{*impl_};
   if (impl_->stopping) {
     ++impl_->refused;
     return false;
@@ -138,6 +198,13 @@ bool ThreadPool::submit(Job& job) {
   return true;
 }
 
+void ThreadPool::show_in(Stats& stats) {
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->shown) return;
+  impl_->shown = std::make_unique<Shown>(stats, impl_->name);
+  impl_->tell();
+}
+
 bool ThreadPool::submit(std::function<void()> work) {
   struct Submitted final : Job {
     std::function<void()> work;
@@ -168,8 +235,7 @@ const std::string& ThreadPool::name() const noexcept { return impl_->name; }
 
 ThreadPool::Figures ThreadPool::figures() const {
   const std::lock_guard lock(impl_->mutex);
-  return {impl_->threads, impl_->threads - impl_->idle, impl_->queued, impl_->done,
-          impl_->refused};
+  return impl_->figures();
 }
 
 std::string ThreadPool::describe() const {

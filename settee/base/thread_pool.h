@@ -19,6 +19,8 @@
 
 namespace settee::inline v0 {
 
+class Stats;
+
 struct ThreadPoolOptions {
   std::size_t core = 20;
   std::size_t max = 200;
@@ -48,6 +50,9 @@ class SETTEE_API ThreadPool {
     std::uint64_t done, refused;
   };
   Figures figures() const;
+  /// From now on the figures stand in `stats` too, as settee.pool.* with the pool's name as tag
+  /// `pool`; once, further calls do nothing. Pools of one name are added up.
+  void show_in(Stats& stats);
 
  private:
   struct Impl;

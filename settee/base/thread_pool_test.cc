@@ -6,10 +6,13 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <set>
 #include <thread>
 #include <vector>
+
+#include "settee/base/stats.h"
 
 namespace settee {
 namespace {
@@ -228,6 +231,43 @@ TEST(ThreadPoolTest, ThreadsBearThePoolsName) {
   }));
   pool.stop();
   EXPECT_EQ(name, "a-pool-with-a-l");
+}
+
+TEST(ThreadPoolTest, ShowsItsFiguresWhileItLives) {
+  Stats stats;
+  const auto value = [&](std::string_view name) {
+    const auto found = stats.find(name, {{"pool", "shown"}});
+    return found ? found->value : -1;
+  };
+  std::promise<void> go;
+  std::shared_future<void> gone(go.get_future());
+  {
+    ThreadPoolOptions options;
+    options.core = 1;
+    options.max = 1;
+    options.queue = 1;
+    ThreadPool pool("shown", options);
+    std::promise<void> begun;
+    ASSERT_TRUE(pool.submit([&] {
+      begun.set_value();
+      gone.wait();
+    }));
+    pool.show_in(stats);
+    pool.show_in(stats);
+    begun.get_future().wait();
+    ASSERT_TRUE(pool.submit([] {}));
+    EXPECT_FALSE(pool.submit([] {}));
+    EXPECT_EQ(value("settee.pool.threads"), 1);
+    EXPECT_EQ(value("settee.pool.busy"), 1);
+    EXPECT_EQ(value("settee.pool.queued"), 1);
+    EXPECT_EQ(value("settee.pool.refused"), 1);
+    go.set_value();
+    pool.stop();
+    EXPECT_EQ(value("settee.pool.done"), 2);
+    EXPECT_EQ(value("settee.pool.threads"), 0);
+    EXPECT_EQ(value("settee.pool.busy"), 0);
+  }
+  EXPECT_EQ(value("settee.pool.done"), -1);
 }
 
 }  // namespace

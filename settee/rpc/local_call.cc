@@ -119,10 +119,48 @@ void LocalTarget::refresh(Slot& slot) {
 
 namespace {
 
-// The filters around a method of that server.
-FilterChain filters_for(Server::Core& server, const MethodEntry&) {
-  if (server.filters.empty()) return nullptr;
-  return FilterChain(FilterChain(), &server.filters);
+// The server's check of who calls, and its limits, as for calls that come over a connection.
+Result<void> let_in(Server::Core& server, MethodEntry& method, const Outgoing& outgoing,
+                    const Context& caller) {
+  const auto called = [&] {
+    return fmt::format("{}#{}", method.service->unique_name, method.name);
+  };
+  if (server.options.authenticate) {
+    const LocalHeaders headers(outgoing, caller);
+    const Call call(Side::kServer, method.service->unique_name, method.name, "local", &headers);
+    Context context;
+    if (const Baggage* baggage = caller.get(kRequestBaggage)) {
+      context = context.with(kRequestBaggage, *baggage);
+    }
+    const ContextScope scope(std::move(context));
+    Result<void> passed;
+    try {
+      passed = server.options.authenticate(call);
+    } catch (...) {
+      passed = settee::detail::current_error();
+    }
+    if (!passed) {
+      server.stats.failures.add();
+      server.refused(RefusedBy::kAuthentication, method.service->unique_name, method.name, "local",
+                     [&] { return passed.error().message(); });
+      return Error(Code::kPeerError, fmt::format("{} at local: authentication: {}", called(),
+                                                 passed.error().message()));
+    }
+  }
+  const TimePoint now = Clock::now();
+  CallLimits* limits = method.limits.get();
+  RefusedBy by = limits == nullptr ? RefusedBy::kNobody : limits->enter(now);
+  if (by == RefusedBy::kNobody) {
+    limits = method.service->limits.get();
+    by = limits == nullptr ? RefusedBy::kNobody : limits->enter(now);
+    if (by == RefusedBy::kNobody) return {};
+    if (method.limits) method.limits->cancel();
+  }
+  server.stats.failures.add();
+  server.refused(by, method.service->unique_name, method.name, "local",
+                 [&] { return limits->describe(by); });
+  return Error(Code::kBusy, fmt::format("{} at local: the call was not begun: {}", called(),
+                                        limits->describe(by)));
 }
 
 }  // namespace
@@ -170,7 +208,15 @@ Task<bool> LocalTarget::call(Outgoing outgoing) {
   way.service = entry.unique_name;
   way.peer = "local";
   way.label = way.entry->label;
-  way.filters = filters_for(*way.server, *way.entry);
+  if (way.entry->guarded) {
+    if (Result<void> in = let_in(*way.server, *way.entry, outgoing, caller); !in) {
+      entry.leave();
+      co_await fail(in.error());
+    }
+  }
+  ServerLoop& own = way.server->of(loop);
+  way.server->refresh(own);
+  way.filters = own.table->chain(*way.entry);
   way.hold = std::move(service);
   LocalRun run(outgoing, deadline_of(outgoing, caller));
   run.begin(std::move(way), caller);

@@ -61,26 +61,34 @@ class Aside {
   void* object_ = nullptr;
 };
 
-// The headers that the caller sends, kept as long as the call: the caller may be gone before it.
-class KeptHeaders final : public ReceivedHeaders {
- public:
-  void add(const Baggage* headers) {
-    if (headers != nullptr) headers_.insert(headers->begin(), headers->end());
+// Cancels a call when its caller is cancelled, on whatever thread.
+struct CancelCall {
+  const ServerCallItem* item;
+  void operator()() const {
+    const ServerCallItem* const cancelled = item;  // this may go meanwhile
+    cancelled->retain();
+    cancelled->cancel();
+    cancelled->release();
   }
-  void each(const std::function<bool(std::string_view, std::string_view)>& visit) const override {
-    for (const auto& [name, value] : headers_) {
-      if (!visit(name, value)) return;
-    }
-  }
-
- private:
-  Baggage headers_;
 };
 
 }  // namespace
 
+LocalHeaders::LocalHeaders(const Outgoing& outgoing, const Context& caller) {
+  for (const Baggage* some : {outgoing.headers, caller.get(kRequestHeaders)}) {
+    if (some != nullptr) headers_.insert(some->begin(), some->end());
+  }
+}
+
+void LocalHeaders::each(
+    const std::function<bool(std::string_view, std::string_view)>& visit) const {
+  for (const auto& [name, value] : headers_) {
+    if (!visit(name, value)) return;
+  }
+}
+
 /// The provider's side of it: lives in the frame of run_local().
-class LocalCall final : public MethodFrame, public Next::Terminal {
+class LocalCall final : public MethodFrame, public Next::Terminal, public RunningCall {
  public:
   LocalCall(LocalWay& way, LocalRun& run, const Context& caller, Loop& loop)
       : way_(way),
@@ -89,22 +97,32 @@ class LocalCall final : public MethodFrame, public Next::Terminal {
         loop_(loop),
         oneway_(outgoing_.mode == CallMode::kOneway),
         deadline_(oneway_ ? kNoDeadline : run.deadline_),
+        headers_(outgoing_, caller),
         call_(Side::kServer, way.service, way.method->wire_name, way.peer, &headers_) {
     run.call_ = this;
-    headers_.add(outgoing_.headers);
-    headers_.add(caller.get(kRequestHeaders));
     item_ = new ServerCallItem;
     item_->call.store(&call_, std::memory_order_relaxed);
     item_->retain();  // ours; the other is the Context's
     if (way_.server == nullptr) return;
     way_.server->stats.calls.add();
     way_.server->stats.in_flight.add();
+    enlist(
+        way_.server->of(loop).orphans);  // of no connection: when the server ends it is cancelled
+    if (!way_.entry->guarded) return;
+    if (way_.entry->timeout.count() > 0) {
+      deadline_ = std::min(deadline_, Clock::now() + way_.entry->timeout);
+    }
+    const CallLimits* limits = way_.entry->service->limits.get();
+    if (limits != nullptr && limits->measures()) measured_from_ = Clock::now();
   }
   ~LocalCall() {
+    on_cancel_.reset();
     item_->call.store(nullptr, std::memory_order_release);
     item_->release();
     if (way_.server == nullptr) return;
+    delist();
     way_.server->stats.in_flight.subtract();
+    if (way_.entry->guarded) leave_limits();
     way_.entry->service->leave();
   }
 
@@ -121,7 +139,7 @@ class LocalCall final : public MethodFrame, public Next::Terminal {
     }
     if (oneway_) return context;
     if (std::stop_token token = caller.stop_token(); token.stop_possible()) {
-      context = context.with_stop_token(std::move(token));
+      on_cancel_.emplace(std::move(token), CancelCall{item_});
     }
     return context;
   }
@@ -148,20 +166,25 @@ class LocalCall final : public MethodFrame, public Next::Terminal {
     return true;
   }
   ThreadPool* pool() override {
-    if (way_.entry != nullptr && way_.entry->service->options.pool) {
-      return way_.entry->service->options.pool.get();
-    }
+    if (way_.entry != nullptr && way_.entry->pool != nullptr) return way_.entry->pool;
     return &way_.runtime->pool();
   }
   void refuse(const Error& error) override {
-    if (way_.server != nullptr) way_.server->stats.refused.add();
+    if (way_.server != nullptr) {
+      way_.server->refused(RefusedBy::kPool, way_.service, way_.method->wire_name, way_.peer,
+                           [&] { return std::string(error.what()); });
+    }
     fail(Error(Code::kBusy, "the pool is full, the call was not begun").because(error));
   }
   bool begin() override {
     if (deadline_ == kNoDeadline) return true;
     if ((loop_.in_loop() ? loop_.now() : Clock::now()) < deadline_) return true;
-    if (way_.server != nullptr) way_.server->stats.expired.add();
-    failure_ = Error(Code::kTimeout, "the deadline came before the method began");
+    constexpr std::string_view kWhy = "the deadline came before the method began";
+    if (way_.server != nullptr) {
+      way_.server->expired(way_.server->stats.expired_queue, way_.service, way_.method->wire_name,
+                           way_.peer, kWhy);
+    }
+    failure_ = Error(Code::kTimeout, std::string(kWhy));
     return false;
   }
   void write_result(const void* result) override {
@@ -183,6 +206,7 @@ class LocalCall final : public MethodFrame, public Next::Terminal {
     if (run_ != nullptr && !failure_ && done && aside_.object() != nullptr) {
       give(*way_.method->result, aside_.object());
     }
+    succeeded_ = done && !failure_;
     if (!done && way_.server != nullptr) way_.server->stats.failures.add();
     if (run_ == nullptr) return nullptr;
     std::optional<Error> error = std::move(failure_);
@@ -196,6 +220,14 @@ class LocalCall final : public MethodFrame, public Next::Terminal {
 
  private:
   friend class LocalRun;
+
+  void leave_limits() noexcept {
+    const TimePoint now = measured_from_ == TimePoint() ? TimePoint() : Clock::now();
+    const Duration took = measured_from_ == TimePoint() ? Duration() : now - measured_from_;
+    for (CallLimits* limits : {way_.entry->limits.get(), way_.entry->service->limits.get()}) {
+      if (limits != nullptr) limits->leave(now, took, succeeded_);
+    }
+  }
 
   Task<void> on_loop() {
     co_await resume_on(loop_);
@@ -236,7 +268,7 @@ class LocalCall final : public MethodFrame, public Next::Terminal {
     run.call_ = nullptr;
     run.ended_ = true;
     run.error_ = std::move(error);
-    if (!oneway_) run.response_ = item_->response;
+    if (!oneway_ && !item_->response.empty()) run.response_ = item_->response;
     if (!run.parking_) return nullptr;
     if (!oneway_) return run.parking_->waker();
     run.parking_->wake();
@@ -248,10 +280,12 @@ class LocalCall final : public MethodFrame, public Next::Terminal {
   const Outgoing outgoing_;  // what it points to is the caller's, there while run_ is
   Loop& loop_;
   const bool oneway_;
-  const TimePoint deadline_;
-  KeptHeaders headers_;
+  TimePoint deadline_;  // the earlier of the caller's and the service's own
+  LocalHeaders headers_;
   Call call_;
-  ServerCallItem* item_ = nullptr;
+  std::optional<std::stop_callback<CancelCall>> on_cancel_;
+  TimePoint measured_from_{};  // of a method with a limit that measures
+  bool succeeded_ = false;
   std::optional<Error> failure_;  // that the method has no part in
   Aside aside_;                   // the result of a blocking method
 };
@@ -277,7 +311,7 @@ LocalRun::~LocalRun() {
   if (call_ != nullptr) call_->run_ = nullptr;
 }
 
-void LocalRun::begin(LocalWay way, const Context& caller) {
+void LocalRun::begin(LocalWay&& way, const Context& caller) {
   Loop& loop = *Loop::current();
   const char* const before = loop.working_on();
   loop.working_on(way.label);

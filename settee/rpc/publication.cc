@@ -9,6 +9,21 @@
 
 namespace settee::inline v0::rpc {
 
+namespace {
+
+Error closed(const ServiceKey& key) {
+  return Error(Code::kStopped,
+               fmt::format("publishing {}: the server has been stopped", key.unique_name()));
+}
+
+}  // namespace
+
+Publication::Publication(Runtime& runtime, const ServerOptions& options)
+    : runtime_(runtime),
+      options_(options),
+      published_event_(runtime.events().channel<ProviderPublished>()),
+      withdrawn_event_(runtime.events().channel<ProviderWithdrawn>()) {}
+
 void Publication::set_port(std::uint16_t port) {
   const std::lock_guard lock(mutex_);
   self_.attributes["startTime"] = std::to_string(milliseconds_now());
@@ -27,11 +42,12 @@ void Publication::set_port(std::uint16_t port) {
 }
 
 void Publication::publish(const ServiceKey& key, const ProvideOptions& provide) {
-  if (options_.registries.empty()) return;
+  if (options_.registries.empty() || !provide.register_it) return;
   Entry entry;
   entry.key = key;
   {
     const std::lock_guard lock(mutex_);
+    if (closed_) throw closed(key);
     entry.provider = self_;
   }
   // The registry adds what the key says and what is the same for all of this process.
@@ -39,8 +55,12 @@ void Publication::publish(const ServiceKey& key, const ProvideOptions& provide) 
   attributes["serialization"] = "hessian2";
   attributes["weight"] = std::to_string(provide.weight);
   attributes["appName"] = options_.app_name;
-  attributes["timeout"] = "0";
-  attributes["dynamic"] = "true";
+  attributes["timeout"] = std::to_string(provide.timeout.count());
+  attributes["dynamic"] = provide.dynamic ? "true" : "false";
+  if (provide.warmup_time.count() > 0) {
+    attributes["warmupTime"] = std::to_string(provide.warmup_time.count());
+    attributes["warmupWeight"] = std::to_string(provide.warmup_weight);
+  }
   for (const auto& [name, value] : provide.attributes) attributes[name] = value;
   const ContextScope scope(context().with_timeout(options_.register_timeout));
   for (const std::shared_ptr<Registry>& registry : options_.registries) {
@@ -52,8 +72,19 @@ void Publication::publish(const ServiceKey& key, const ProvideOptions& provide) 
           fmt::format("publishing {} in {}", key.unique_name(), registry->address()));
     }
   }
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  if (closed_) {
+    lock.unlock();
+    withdraw(entry);
+    throw closed(key);
+  }
+  const std::string url = entry.provider.to_string();
   published_[key.unique_name()] = std::move(entry);
+  lock.unlock();
+  if (!published_event_.active()) return;
+  for (const std::shared_ptr<Registry>& registry : options_.registries) {
+    published_event_.publish({key.unique_name(), registry->address(), url});
+  }
 }
 
 void Publication::withdraw(const Entry& entry) {
@@ -61,6 +92,9 @@ void Publication::withdraw(const Entry& entry) {
   for (const std::shared_ptr<Registry>& registry : options_.registries) {
     try {
       registry->withdraw(entry.key, entry.provider).get();
+      if (withdrawn_event_.active()) {
+        withdrawn_event_.publish({entry.key.unique_name(), registry->address()});
+      }
     } catch (const Error& error) {
       runtime_.log(LogLevel::kWarning, "rpc",
                    fmt::format("withdrawing {} from {}: {}; consumers may call it until the "
@@ -87,6 +121,7 @@ bool Publication::withdraw_all() {
   std::map<std::string, Entry, std::less<>> all;
   {
     const std::lock_guard lock(mutex_);
+    closed_ = true;
     all.swap(published_);
   }
   for (const auto& [name, entry] : all) withdraw(entry);

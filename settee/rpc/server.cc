@@ -19,12 +19,22 @@ std::string unique_name(std::string_view interface_name, std::string_view versio
   return name;
 }
 
+namespace {
+
+Counter& expired_at(Stats& stats, const char* stage) {
+  return stats.counter("settee.rpc.server.expired", "1",
+                       "Calls not begun or not answered, as the caller's time had passed",
+                       {{"stage", stage}});
+}
+
+}  // namespace
+
 ServerStats::ServerStats(Stats& stats)
     : calls(stats.counter("settee.rpc.server.calls", "1", "Calls begun")),
       failures(stats.counter("settee.rpc.server.failures", "1", "Calls that ended with an error")),
-      expired(stats.counter("settee.rpc.server.expired", "1",
-                            "Calls not begun or not answered, as the caller's time had passed")),
-      refused(stats.counter("settee.rpc.server.refused", "1", "Calls refused: the pool was full")),
+      expired_arrival(expired_at(stats, "arrival")),
+      expired_queue(expired_at(stats, "queue")),
+      expired_handled(expired_at(stats, "handled")),
       bad_frames(stats.counter("settee.rpc.server.bad_frames", "1",
                                "Connections closed as the peer broke a rule")),
       connections_refused(stats.counter("settee.rpc.server.connections_refused", "1",
@@ -35,7 +45,51 @@ ServerStats::ServerStats(Stats& stats)
                                 "Connections closed as they were idle")),
       cut_off(stats.counter("settee.rpc.server.cut_off", "1",
                             "Calls that still ran when the server's time to drain was over")),
-      in_flight(stats.up_down_counter("settee.rpc.server.in_flight", "1", "Calls that run")) {}
+      in_flight(stats.up_down_counter("settee.rpc.server.in_flight", "1", "Calls that run")) {
+  refused[0] = nullptr;
+  for (std::size_t i = 1; i < kRefusers; ++i) {
+    const std::string limit(to_string(static_cast<RefusedBy>(i)));
+    refused[i] = &stats.counter("settee.rpc.server.refused", "1", "Calls that a limit refused",
+                                {{"limit", limit}});
+  }
+}
+
+ServerEvents::ServerEvents(EventBus& bus)
+    : received(bus.channel<ServerCallReceived>()),
+      begun(bus.channel<ServerCallStarted>()),
+      sent(bus.channel<ServerCallSent>()),
+      ended(bus.channel<ServerCallEnded>()),
+      refused(bus.channel<CallRefused>()),
+      started(bus.channel<ServerStarted>()),
+      stopped(bus.channel<ServerStopped>()) {}
+
+RunningCalls::RunningCalls(ServerLoop& loop) noexcept : loop_(loop), next_(loop.calls) {
+  if (next_ != nullptr) next_->link_ = &next_;
+  link_ = &loop.calls;
+  loop.calls = this;
+}
+
+RunningCalls::~RunningCalls() {
+  *link_ = next_;
+  if (next_ != nullptr) next_->link_ = link_;
+}
+
+// Whoever is cancelled may end at once, and others with it: nobody is walked to through another.
+void ServerLoop::cancel_calls() {
+  std::vector<ServerCallItem*> items;
+  const auto take = [&](RunningCall* first) {
+    for (RunningCall* call = first; call != nullptr; call = call->next_) {
+      call->item_->retain();
+      items.push_back(call->item_);
+    }
+  };
+  for (RunningCalls* list = calls; list != nullptr; list = list->next_) take(list->first_);
+  take(orphans);
+  for (const ServerCallItem* item : items) {
+    item->cancel();
+    item->release();
+  }
+}
 
 namespace {
 
@@ -106,46 +160,83 @@ Server::Core::Core(Runtime& r, ServerOptions o)
     : runtime(r),
       options(checked(std::move(o))),
       stats(r.stats()),
+      events(r.events()),
       net_stats(net::ConnectionStats::of(r.stats(), "server")) {
   bindings.push_back(make_bolt_binding(options));
   runtime.on_each_loop([this](Loop& loop) {
+    auto made = std::make_unique<ServerLoop>();
+    made->loop = &loop;
     const std::lock_guard lock(mutex_);
-    loops_.push_back({&loop, {}});
+    loops_.push_back(std::move(made));
   });
 }
 
-std::shared_ptr<const ServiceTable> Server::Core::table(std::uint64_t* version) const {
+void Server::Core::take_table(ServerLoop& loop) {
+  std::shared_ptr<const ServiceTable> old;  // ends without the lock: filters end with it
   const std::lock_guard lock(mutex_);
-  if (version != nullptr) *version = table_version.load(std::memory_order_relaxed);
-  return table_;
+  old = std::exchange(loop.table, table_);
+  loop.version = table_version_.load(std::memory_order_relaxed);
+}
+
+void Server::Core::set_table(std::shared_ptr<ServiceTable> table) {
+  table_ = std::move(table);
+  table_version_.fetch_add(1, std::memory_order_release);
+}
+
+void Server::Core::add_chains(ServiceTable& table, const ServiceEntry& entry) const {
+  for (const MethodEntry& method : entry.methods) {
+    table.chains.erase(&method);
+    FilterChain chain =
+        filters_.chain(entry.options.filters, entry.options.without_filters, method.name);
+    if (chain) table.chains.emplace(&method, std::move(chain));
+  }
+}
+
+void Server::Core::remake_chains() {
+  std::shared_ptr<const ServiceTable> old;
+  const std::lock_guard lock(mutex_);
+  auto next = std::make_shared<ServiceTable>();
+  next->services = table_->services;
+  for (const auto& [name, entry] : next->services) add_chains(*next, *entry);
+  old = table_;
+  set_table(std::move(next));
+}
+
+// A loop takes a new table with its next call; what only an old one holds is not to wait for that.
+void Server::Core::let_go_of_old_tables() {
+  const auto let_go = [this](Loop& loop) { refresh(of(loop)); };
+  if (Loop::current() == nullptr) {
+    runtime.on_each_loop(let_go);
+    return;
+  }
+  for (const std::unique_ptr<ServerLoop>& loop : loops_) {
+    loop->loop->post([self = shared_from_this(), own = loop.get()] { self->refresh(*own); });
+  }
+}
+
+void Server::Core::add_filter(FilterUse filter) {
+  filters_.add(std::move(filter));
+  remake_chains();
+}
+
+bool Server::Core::remove_filter(std::string_view name) {
+  if (!filters_.remove(name)) return false;
+  remake_chains();
+  let_go_of_old_tables();
+  return true;
 }
 
 void Server::Core::provide(const ServiceInfo& service, std::shared_ptr<void> owner, void* object,
                            ProvideOptions provide_options) {
-  if (object == nullptr) {
-    throw Error(Code::kInvalidArgument,
-                fmt::format("provide {}: the object is null", service.interface_name));
-  }
-  auto entry = std::make_shared<ServiceEntry>();
-  entry->key.interface_name = service.interface_name;
-  entry->key.version = provide_options.version;
-  entry->key.unique_id = provide_options.unique_id;
-  entry->unique_name = entry->key.unique_name();
-  entry->owner = std::move(owner);
-  entry->object = object;
-  entry->options = std::move(provide_options);
-  for (const MethodInfo& method : service.methods) {
-    MethodEntry& made = entry->methods.emplace_back();
-    made.service = entry.get();
-    made.info = &method;
-    made.name = method.wire_name;
-    made.label = runtime.intern(fmt::format("{}#{}", entry->unique_name, made.name));
-    for (const ParameterInfo& parameter : method.parameters) {
-      made.signatures.push_back(java_name(*parameter.type));
-    }
-  }
+  const std::shared_ptr<ServiceEntry> entry =
+      make_entry(runtime, service, std::move(owner), object, std::move(provide_options),
+                 options.authenticate != nullptr);
   {
     const std::lock_guard lock(mutex_);
+    if (stop_wanted_) {
+      throw Error(Code::kStopped,
+                  fmt::format("provide {}: the server has been stopped", entry->unique_name));
+    }
     auto next = std::make_shared<ServiceTable>(*table_);
     if (!next->services.emplace(entry->unique_name, entry).second) {
       throw Error(Code::kMisuse,
@@ -153,17 +244,29 @@ void Server::Core::provide(const ServiceInfo& service, std::shared_ptr<void> own
                               "needs another version or unique_id",
                               entry->unique_name));
     }
-    table_ = std::move(next);
-    table_version.fetch_add(1, std::memory_order_release);
-    if (state_ != State::kStarted) return;
+    add_chains(*next, *entry);
+    set_table(std::move(next));
+    if (!published_) return;  // start() does it
   }
   runtime.part<LocalServices>()->changed(*this);
-  publication.publish(entry->key, entry->options);  // what came before start() is published there
+  try {
+    publication_.publish(entry->key, entry->options);
+  } catch (...) {
+    withdraw(entry->unique_name);
+    throw;
+  }
+  // Who withdrew it in between found it in no registry.
+  bool withdrawn = false;
+  {
+    const std::lock_guard lock(mutex_);
+    withdrawn = table_->find(entry->unique_name) != entry.get();
+  }
+  if (withdrawn) publication_.withdraw(entry->unique_name);
 }
 
 bool Server::Core::withdraw(std::string_view name) {
   // First from where consumers look; those who have not heard of it yet are told so by the server.
-  publication.withdraw(name);
+  publication_.withdraw(name);
   std::shared_ptr<ServiceEntry> entry;
   {
     const std::lock_guard lock(mutex_);
@@ -171,26 +274,20 @@ bool Server::Core::withdraw(std::string_view name) {
     const auto found = next->services.find(name);
     if (found == next->services.end()) return false;
     entry = found->second;
+    for (const MethodEntry& method : entry->methods) next->chains.erase(&method);
     next->services.erase(found);
-    table_ = std::move(next);
-    table_version.fetch_add(1, std::memory_order_release);
+    set_table(std::move(next));
   }
   runtime.part<LocalServices>()->changed(*this);
   entry->withdraw();
   entry->wait_until_quiet();
   entry->owner.reset();
   entry->object = nullptr;
+  let_go_of_old_tables();
   return true;
 }
 
-void Server::Core::start() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (state_ == State::kStarted) throw Error(Code::kMisuse, "Server::start(): already started");
-    if (state_ == State::kStopped) {
-      throw Error(Code::kMisuse, "Server::start(): it has been stopped; make a new one");
-    }
-  }
+void Server::Core::listen() {
   net::ListenerOptions listen;
   if (options.host.starts_with("unix:")) {
     Result<net::Endpoint> endpoint = net::Endpoint::parse(options.host);
@@ -203,32 +300,93 @@ void Server::Core::start() {
       runtime, listen, [weak = weak_from_this()](Loop& loop, net::Socket socket) {
         if (const auto self = weak.lock()) self->accept(loop, std::move(socket));
       });
-  const std::uint16_t port = made->address().port();
+  publication_.set_port(made->address().port());
+  const std::lock_guard lock(mutex_);
+  listener_ = std::move(made);
+}
+
+void Server::Core::start() {
+  std::shared_ptr<CancelSource> starting;
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ == State::kStopping || state_ == State::kStopped) {
+      throw Error(Code::kMisuse, "Server::start(): it has been stopped; make a new one");
+    }
+    if (state_ != State::kNew) throw Error(Code::kMisuse, "Server::start(): already started");
+    state_ = State::kStarting;
+    starting = starting_ = std::make_shared<CancelSource>();
+  }
+  try {
+    listen();
+  } catch (...) {
+    ended(State::kNew);  // e.g. another process has the port: it may be tried again
+    throw;
+  }
   std::shared_ptr<const ServiceTable> services;
   {
     const std::lock_guard lock(mutex_);
-    listener = std::move(made);
-    state_ = State::kStarted;
+    published_ = true;
     services = table_;
   }
   // Only now that it can be called.
   runtime.part<LocalServices>()->add(shared_from_this());
-  publication.set_port(port);
+  std::optional<Error> failed;
   try {
+    const ContextScope scope(starting->context());
     for (const auto& [name, entry] : services->services) {
-      publication.publish(entry->key, entry->options);
+      publication_.publish(entry->key, entry->options);
+      if (starting->context().cancelled()) break;
     }
   } catch (...) {
-    stop();
-    throw;
+    failed = settee::detail::current_error();
   }
+  bool stop_wanted = false;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_wanted = stop_wanted_;
+    if (failed || stop_wanted) {
+      stop_wanted_ = true;
+      state_ = State::kStopping;
+    }
+  }
+  if (stop_wanted || failed) {
+    shut_down();
+    ended(State::kStopped);
+    if (!stop_wanted) throw *failed;
+    throw Error(Code::kStopped, "Server::start(): stop() was called meanwhile");
+  }
+  ended(State::kStarted);
+  if (events.started.active()) events.started.publish({address()});
 }
 
-Server::Core::PerLoop& Server::Core::of(Loop& loop) {
-  for (PerLoop& per_loop : loops_) {
-    if (per_loop.loop == &loop) return per_loop;
+// Of starting or stopping.
+void Server::Core::ended(State state) {
+  const std::lock_guard lock(mutex_);
+  // stop() has come after all: it waits for this, and goes on from here.
+  state_ = stop_wanted_ && state == State::kNew ? State::kStopped : state;
+  changed_.notify_all();
+}
+
+std::uint16_t Server::Core::port() const {
+  const std::lock_guard lock(mutex_);
+  return listener_ ? listener_->address().port() : 0;
+}
+
+std::string Server::Core::address() const {
+  const std::lock_guard lock(mutex_);
+  return listener_ ? listener_->address().to_string() : std::string();
+}
+
+std::shared_ptr<const ServiceTable> Server::Core::table() const {
+  const std::lock_guard lock(mutex_);
+  return table_;
+}
+
+ServerLoop& Server::Core::of(Loop& loop) {
+  for (const std::unique_ptr<ServerLoop>& own : loops_) {
+    if (own->loop == &loop) return *own;
   }
-  return loops_.front();
+  return *loops_.front();
 }
 
 void Server::Core::accept(Loop& loop, net::Socket socket) {
@@ -265,32 +423,55 @@ void Server::Core::forget(net::Connection& connection) {
 
 // Without a call for so long, a peer that was told to go elsewhere has gone.
 constexpr Duration kQuiet = std::chrono::milliseconds(50);
+// What is cancelled has so long to end.
+constexpr Duration kToEnd = std::chrono::milliseconds(500);
 
 void Server::Core::stop() {
   if (Loop::current() != nullptr) {
     throw Error(Code::kMisuse, "Server::stop() on a loop's thread would wait for itself");
   }
+  std::shared_ptr<CancelSource> starting;
   {
     const std::lock_guard lock(mutex_);
-    if (state_ == State::kStopped) return;
-    const bool running = state_ == State::kStarted;
-    state_ = State::kStopped;
-    if (!running) return;
+    stop_wanted_ = true;
+    if (state_ == State::kNew) state_ = State::kStopped;
+    if (state_ == State::kStarting) starting = starting_;
   }
+  if (starting) starting->cancel();  // start() then ends, and stops what it has begun
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return state_ == State::kStarted || state_ == State::kStopped; });
+    if (state_ == State::kStopped) return;
+    state_ = State::kStopping;
+  }
+  shut_down();
+  ended(State::kStopped);
+}
+
+std::size_t Server::Core::running() const {
+  std::shared_ptr<const ServiceTable> services;
+  {
+    const std::lock_guard lock(mutex_);
+    services = table_;
+  }
+  std::size_t running = 0;
+  for (const auto& [name, entry] : services->services) running += entry->running();
+  return running;
+}
+
+void Server::Core::cancel_calls() {
+  runtime.on_each_loop([this](Loop& loop) { of(loop).cancel_calls(); });
+}
+
+void Server::Core::shut_down() {
   // New calls are served until consumers can have heard that they are to go elsewhere.
-  if (publication.withdraw_all()) pause(options.leave);
-  listener->stop();
+  if (publication_.withdraw_all()) pause(options.leave);
+  listener_->stop();
   draining.store(true);
   runtime.part<LocalServices>()->remove(*this);
   // What runs is answered; what comes now is told to go elsewhere.
   const TimePoint by = Clock::now() + options.drain;
-  const std::shared_ptr<const ServiceTable> services = table();
-  const auto busy = [&] {
-    std::size_t running = 0;
-    for (const auto& [name, entry] : services->services) running += entry->running();
-    return running;
-  };
-  while (busy() > 0 && Clock::now() < by) pause(std::chrono::milliseconds(2));
+  while (running() > 0 && Clock::now() < by) pause(std::chrono::milliseconds(2));
   // Who was told to go elsewhere may have another call on its way here: it is told so too.
   const auto quiet_since = [&] {
     return Clock::now() - TimePoint(Duration(last_turned_away.load()));
@@ -298,19 +479,24 @@ void Server::Core::stop() {
   while (last_turned_away.load() != 0 && quiet_since() < kQuiet && Clock::now() < by) {
     pause(std::chrono::milliseconds(5));
   }
-  if (const std::size_t left = busy(); left > 0) {
+  const std::size_t left = running();
+  if (left > 0) {
     stats.cut_off.add(left);
     runtime.log(LogLevel::kWarning, "rpc",
-                fmt::format("server {}: stopped with {} call(s) still running after {} ms of drain",
-                            listener->address().to_string(), left, options.drain.count()));
+                fmt::format("server {}: stopped with {} call(s) still running after {} ms of "
+                            "drain; they are cancelled",
+                            address(), left, options.drain.count()));
+    cancel_calls();
+    const TimePoint ended_by = Clock::now() + kToEnd;
+    while (running() > 0 && Clock::now() < ended_by) pause(std::chrono::milliseconds(2));
   }
   runtime.on_each_loop([&](Loop& loop) {
-    PerLoop& per_loop = of(loop);
-    const std::vector<std::shared_ptr<net::Connection>> all(per_loop.connections.begin(),
-                                                            per_loop.connections.end());
+    ServerLoop& own = of(loop);
+    const std::vector<std::shared_ptr<net::Connection>> all(own.connections.begin(),
+                                                            own.connections.end());
     for (const auto& connection : all) {
       connection->close_when_sent(Error(Code::kStopped, "the server has been stopped"),
-                                  per_loop.loop->now() + std::chrono::seconds(1));
+                                  loop.now() + std::chrono::seconds(1));
     }
   });
   // Answers that a slow peer has not taken yet have their second.
@@ -318,6 +504,7 @@ void Server::Core::stop() {
   while (connections_.load(std::memory_order_acquire) > 0 && Clock::now() < sent_by) {
     pause(std::chrono::milliseconds(1));
   }
+  if (events.stopped.active()) events.stopped.publish({address(), left});
 }
 
 // Of this thread. If the only loop is one that it turns, that goes on.
@@ -371,6 +558,35 @@ void Server::Core::log_bad_peer(std::string_view message) {
   runtime.log(LogLevel::kWarning, "rpc", one_line(message));
 }
 
+void Server::Core::refused(RefusedBy by, std::string_view service, std::string_view method,
+                           std::string_view peer, const std::function<std::string()>& reason) {
+  stats.refused[static_cast<std::size_t>(by)]->add();
+  if (!events.refused.active()) return;
+  const std::string why = reason();
+  CallRefused event;
+  event.side = Side::kServer;
+  event.service = service;
+  event.method = method;
+  event.peer = peer;
+  event.limit = to_string(by);
+  event.reason = std::string_view(why);
+  events.refused.publish(event);
+}
+
+void Server::Core::expired(Counter& stage, std::string_view service, std::string_view method,
+                           std::string_view peer, std::string_view reason) {
+  stage.add();
+  if (!events.refused.active()) return;
+  CallRefused event;
+  event.side = Side::kServer;
+  event.service = service;
+  event.method = method;
+  event.peer = peer;
+  event.limit = "deadline";
+  event.reason = reason;
+  events.refused.publish(event);
+}
+
 Server::Server(Runtime& runtime, ServerOptions options)
     : core_(std::make_shared<Core>(runtime, std::move(options))) {}
 
@@ -383,19 +599,14 @@ void Server::provide_erased(const ServiceInfo& service, std::shared_ptr<void> ow
 
 bool Server::withdraw(std::string_view unique_name) { return core_->withdraw(unique_name); }
 
-void Server::add_filter(FilterUse filter) { core_->filters.push_back(std::move(filter.filter)); }
-bool Server::remove_filter(std::string_view) { return false; }
+void Server::add_filter(FilterUse filter) { core_->add_filter(std::move(filter)); }
+bool Server::remove_filter(std::string_view name) { return core_->remove_filter(name); }
 
 void Server::start() { core_->start(); }
 void Server::stop() { core_->stop(); }
 
-std::uint16_t Server::port() const noexcept {
-  return core_->listener ? core_->listener->address().port() : 0;
-}
-
-std::string Server::address() const {
-  return core_->listener ? core_->listener->address().to_string() : std::string();
-}
+std::uint16_t Server::port() const noexcept { return core_->port(); }
+std::string Server::address() const { return core_->address(); }
 
 const ServerOptions& Server::options() const noexcept { return core_->options; }
 

@@ -3,15 +3,113 @@
 
 #include "settee/rpc/internal/service_table.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 
 namespace settee::inline v0::rpc {
 
+namespace {
+
+// Throws an Error about options of `name` that could not be meant.
+void check(const std::string& name, const ProvideOptions& options, const ServiceInfo& service) {
+  const auto fail = [&](const std::string& what) {
+    throw Error(Code::kInvalidArgument, fmt::format("provide {}: {}", name, what));
+  };
+  const auto check_rate = [&](std::string_view of, double rate, double burst) {
+    if (!(rate >= 0) || rate > 1e9 || (rate > 0 && rate < 1e-6)) {
+      fail(fmt::format("{}rate is {}; 0 (any) or 1e-6 to 1e9 calls per second", of, rate));
+    }
+    if (!(burst >= 0) || burst > 1e9) fail(fmt::format("{}burst is {}; 0 to 1e9", of, burst));
+    if (burst > 0 && rate == 0) fail(fmt::format("{}burst without a rate", of));
+  };
+  check_rate("", options.rate, options.burst);
+  if (options.timeout.count() < 0) fail("timeout is negative");
+  if (options.warmup_time.count() < 0) fail("warmup_time is negative");
+  const AdaptiveLimit& adaptive = options.adaptive;
+  if (adaptive.max > 0) {
+    if (adaptive.min == 0 || adaptive.min > adaptive.max) {
+      fail(fmt::format("adaptive: min is {} and max {}; min is at least 1 and at most max",
+                       adaptive.min, adaptive.max));
+    }
+    if (!(adaptive.buffer >= 0) || adaptive.window.count() <= 0 || adaptive.probe.count() <= 0) {
+      fail("adaptive: buffer is negative, or window or probe is no time");
+    }
+  }
+  for (const auto& [method_name, method] : options.methods) {
+    const auto same = [&wanted = method_name](const MethodInfo& info) {
+      return info.wire_name == wanted;
+    };
+    if (std::none_of(service.methods.begin(), service.methods.end(), same)) {
+      std::string known;
+      for (const MethodInfo& info : service.methods) {
+        known += fmt::format("{}{}", known.empty() ? "" : ", ", info.wire_name);
+      }
+      fail(fmt::format("methods: there is none named '{}'; there are {}", method_name, known));
+    }
+    check_rate(fmt::format("method {}: ", method_name), method.rate, method.burst);
+    if (method.timeout.count() < 0)
+      fail(fmt::format("method {}: timeout is negative", method_name));
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<ServiceEntry> make_entry(Runtime& runtime, const ServiceInfo& service,
+                                         std::shared_ptr<void> owner, void* object,
+                                         ProvideOptions options, bool authenticated) {
+  if (object == nullptr) {
+    throw Error(Code::kInvalidArgument,
+                fmt::format("provide {}: the object is null", service.interface_name));
+  }
+  auto entry = std::make_shared<ServiceEntry>();
+  entry->key.interface_name = service.interface_name;
+  entry->key.version = options.version;
+  entry->key.unique_id = options.unique_id;
+  entry->unique_name = entry->key.unique_name();
+  check(entry->unique_name, options, service);
+  entry->owner = std::move(owner);
+  entry->object = object;
+  entry->options = std::move(options);
+  const ProvideOptions& of_service = entry->options;
+  if (of_service.pool) of_service.pool->show_in(runtime.stats());
+  if (of_service.concurrents > 0 || of_service.rate > 0 || of_service.adaptive.max > 0) {
+    entry->limits = std::make_unique<CallLimits>(of_service.concurrents, of_service.rate,
+                                                 of_service.burst, of_service.adaptive);
+  }
+  for (const MethodInfo& method : service.methods) {
+    MethodEntry& made = entry->methods.emplace_back();
+    made.service = entry.get();
+    made.info = &method;
+    made.name = method.wire_name;
+    made.label = runtime.intern(fmt::format("{}#{}", entry->unique_name, made.name));
+    for (const ParameterInfo& parameter : method.parameters) {
+      made.signatures.push_back(java_name(*parameter.type));
+    }
+    made.pool = of_service.pool.get();
+    made.timeout = of_service.timeout;
+    if (const auto own = of_service.methods.find(made.name); own != of_service.methods.end()) {
+      const ProvideMethod& of_method = own->second;
+      if (of_method.pool) {
+        of_method.pool->show_in(runtime.stats());
+        made.pool = of_method.pool.get();
+      }
+      if (of_method.timeout.count() > 0) made.timeout = of_method.timeout;
+      if (of_method.concurrents > 0 || of_method.rate > 0) {
+        made.limits = std::make_unique<CallLimits>(of_method.concurrents, of_method.rate,
+                                                   of_method.burst, AdaptiveLimit());
+      }
+    }
+    made.guarded = authenticated || entry->limits || made.limits || made.timeout.count() > 0;
+  }
+  return entry;
+}
+
 bool matches(const MethodEntry& method, std::string_view name,
              std::span<const std::string_view> signatures) noexcept {
-  return method.name == name &&
-         std::equal(method.signatures.begin(), method.signatures.end(), signatures.begin(),
-                    signatures.end());
+  return method.name == name && std::equal(method.signatures.begin(), method.signatures.end(),
+                                           signatures.begin(), signatures.end());
 }
 
 namespace {

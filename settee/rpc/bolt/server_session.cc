@@ -9,8 +9,7 @@
 #include <map>
 #include <mutex>
 
-#include "settee/hessian/json.h"
-#include "settee/rpc/bolt/internal/arguments.h"
+#include "settee/rpc/bolt/internal/server_call.h"
 
 namespace settee::inline v0::rpc::bolt {
 
@@ -21,302 +20,7 @@ hessian::Dialect dialect_of(std::span<const std::uint8_t> content) {
   return hessian::detect_dialect(content[0]).value_or(Dialect::kSofa3);
 }
 
-constexpr std::size_t kLargestHeader = 32767;  // its length is a signed 16-bit number
-
-// Whether the header of a response has room for it.
-bool fits_header(const Baggage& baggage) {
-  std::size_t size = 64;  // what else is there
-  for (const auto& [key, value] : baggage) {
-    size += 8 + kResponseBaggagePrefix.size() + key.size() + value.size();
-  }
-  return size <= kLargestHeader;
-}
-
-void append_baggage(Buffer& out, const Baggage& baggage) {
-  for (const auto& [key, value] : baggage) {
-    append_header_pair(out, fmt::format("{}{}", kResponseBaggagePrefix, key), value);
-  }
-}
-
-// The status of a failed call's answer. Java answers with status 0 and an error header in every codec.
-// A protobuf client of Node looks at the status only: it would take the text for a message and, as
-// that fails, close the connection with all calls on it. Java's requests tell their call type, Node's
-// do not.
-Status failure_status(const Frame& request) {
-  if (request.codec != static_cast<std::uint8_t>(Codec::kProtobuf)) return Status::kSuccess;
-  HeaderReader header(request.header);
-  for (std::string_view key, value; header.next(key, value);) {
-    if (key == "type") return Status::kSuccess;
-  }
-  return Status::kServerException;
-}
-
 }  // namespace
-
-/// One call that a handler works on. It lives in the frame of run() and is known to its session,
-/// which tells it when the connection has gone.
-class ServerCall final : public MethodFrame, public Next::Terminal {
- public:
-  ServerCall(ServerSession& session, const Frame& frame, MethodEntry& method,
-             ArgumentSource& source)
-      : session_(&session),
-        core_(*session.core_),
-        format_(*session.format_),
-        loop_(session.connection_.loop()),
-        method_(method),
-        source_(&source),
-        dialect_(source.dialect()),
-        id_(frame.id),
-        version_(frame.version),
-        codec_(static_cast<Codec>(frame.codec)),
-        crc_(frame.crc),
-        oneway_(frame.type == FrameType::kOneway),
-        failure_status_(failure_status(frame)),
-        call_(Side::kServer, method.service->unique_name, method.name, session.peer_text()) {
-    next_ = session.calls_;
-    if (next_ != nullptr) next_->link_ = &next_;
-    link_ = &session.calls_;
-    session.calls_ = this;
-    ++session.in_flight_;
-    core_.stats.calls.add();
-    core_.stats.in_flight.add();
-    item_ = new ServerCallItem;
-    item_->call.store(&call_, std::memory_order_relaxed);
-    item_->retain();  // ours; the other is the Context's
-  }
-
-  ~ServerCall() {
-    item_->call.store(nullptr, std::memory_order_release);
-    item_->release();
-    core_.stats.in_flight.subtract();
-    method_.service->leave();
-    if (session_ == nullptr) return;
-    *link_ = next_;
-    if (next_ != nullptr) next_->link_ = link_;
-    --session_->in_flight_;
-    if (session_->held_back_ && session_->in_flight_ * 4 <= core_.options.max_in_flight * 3) {
-      session_->held_back_ = false;
-      session_->connection_.resume_reading();
-    }
-  }
-
-  /// The Context under which the handler runs.
-  Context make_context(const Frame& frame, Baggage baggage) {
-    if (frame.timeout_ms > 0 && !oneway_) {
-      deadline_ = loop_.now() + std::chrono::milliseconds(frame.timeout_ms);
-    }
-    Context context = Context::begin(deadline_, &kServerCall, item_);
-    if (!baggage.empty()) context = context.with(kRequestBaggage, std::move(baggage));
-    return context;
-  }
-
-  void session_gone() noexcept {
-    peer_ = session_->peer_text_;
-    session_ = nullptr;
-  }
-  ServerCall* next() const noexcept { return next_; }
-  Loop& loop() noexcept { return loop_; }
-
-  // What run() awaits: the filters, and behind them the method.
-  Task<void> serve() {
-    if (core_.filters.empty()) return proceed();
-    kept_source_ = source_->keep();  // a filter may suspend, and the bytes are gone then
-    source_ = kept_source_.get();
-    return Next(core_.filters, 0, call_, *this)();
-  }
-  Task<void> proceed() override { return method_.info->serve(method_.service->object, *this); }
-
-  // MethodFrame
-  bool read_arguments(void* const* arguments) override {
-    Result<void> read = source_->read(*method_.info, arguments);
-    source_ = nullptr;
-    if (read) return true;
-    failed_ = true;
-    core_.stats.failures.add();
-    const std::string message =
-        fmt::format("{}#{}: reading the arguments: {}", method_.service->unique_name, method_.name,
-                    read.error().what());
-    core_.log_bad_peer(fmt::format("from {}: {}", call_.peer(), message));
-    if (session_ != nullptr && !oneway_) {
-      session_->answer_status(as_frame(), Status::kServerDeserialize, message);
-    }
-    return false;
-  }
-  ThreadPool* pool() override {
-    if (method_.service->options.pool) return method_.service->options.pool.get();
-    return &core_.runtime.pool();
-  }
-  void refuse(const Error& error) override {
-    failed_ = true;
-    core_.stats.refused.add();
-    core_.stats.failures.add();
-    if (core_.runtime.logs(LogLevel::kDebug)) {
-      core_.runtime.log(LogLevel::kDebug, "rpc",
-                        fmt::format("{}#{} from {}: {}", method_.service->unique_name,
-                                    method_.name, call_.peer(), error.what()));
-    }
-    if (session_ != nullptr && !oneway_) session_->answer_status(as_frame(), Status::kBusy, {});
-  }
-  bool begin() override {
-    if (deadline_ == kNoDeadline) return true;
-    // On the loop the turn's own clock serves: what began in this turn cannot have waited.
-    if ((loop_.in_loop() ? loop_.now() : Clock::now()) < deadline_) return true;
-    failed_ = true;
-    core_.stats.expired.add();
-    return false;
-  }
-  void write_result(const void* result) override {
-    if (oneway_) return;
-    if (loop_.in_loop()) {
-      if (session_ != nullptr) send_result(session_->connection_.out(), result);
-    } else {
-      send_result(aside_, result);  // on a pool's thread: the loop sends it
-    }
-  }
-
-  /// On the loop, when the method has ended.
-  void finish(const Result<void>& ended) {
-    if (!ended) core_.stats.failures.add();
-    if (session_ == nullptr || oneway_ || failed_) return;
-    net::Connection& connection = session_->connection_;
-    if (late()) {
-      core_.stats.expired.add();
-      return;
-    }
-    if (!ended) {
-      send_exception(connection.out(), ended.error());
-    } else if (!aside_.empty()) {
-      connection.out().append(std::move(aside_));
-    }
-    connection.cork();
-  }
-
- private:
-  Frame as_frame() const {
-    Frame frame;
-    frame.version = version_;
-    frame.type = oneway_ ? FrameType::kOneway : FrameType::kRequest;
-    frame.codec = static_cast<std::uint8_t>(codec_);
-    frame.crc = crc_;
-    frame.id = id_;
-    return frame;
-  }
-  // Nobody waits any more; only what took long enough to suspend can be.
-  bool late() const {
-    return deadline_ != kNoDeadline && loop_.now() >= deadline_ && aside_.empty() && !written_;
-  }
-
-  void send_result(Buffer& out, const void* result) {
-    OpenFrame frame = begin_response(out, as_frame(), codec_, Status::kSuccess, crc_);
-    out.append(kResponseClass);
-    const std::size_t header = out.size();
-    if (!item_->response.empty()) append_baggage(out, item_->response);
-    const std::size_t header_size = out.size() - header;
-    begin_content(out, frame);
-    Result<void> written = write_body(out, result);
-    if (written && header_size > kLargestHeader) {
-      written = Error(Code::kLimit, fmt::format("the response's baggage of {} bytes is over Bolt's "
-                                                "{}",
-                                                header_size, kLargestHeader));
-    }
-    if (written && !finish_frame(out, frame, static_cast<std::uint16_t>(kResponseClass.size()),
-                                 static_cast<std::uint16_t>(header_size))) {
-      written = Error(Code::kLimit, "the result is longer than a Bolt frame can be (2 GiB)");
-    }
-    if (!written) {
-      out.truncate(frame.begin);
-      core_.stats.failures.add();
-      write_status(out, as_frame(), Status::kServerSerialize,
-                   fmt::format("{}#{}: writing the result: {}", method_.service->unique_name,
-                               method_.name, written.error().what()));
-    }
-    written_ = true;
-  }
-
-  Result<void> write_body(Buffer& out, const void* result) {
-    const TypeInfo& type = *method_.info->result;
-    const Baggage* baggage = item_->response.empty() ? nullptr : &item_->response;
-    switch (codec_) {
-      case Codec::kHessian:
-        return format_.of(dialect_).write_success(out, type, result, baggage);
-      case Codec::kProtobuf: return write_message(out, type, result);
-      case Codec::kJson:
-        if (type.kind == Kind::kVoid) {
-          out.append("null");
-          return {};
-        }
-        return json::write(out, type, result);
-    }
-    return Error(Code::kEncode, "unknown codec");
-  }
-
-  void send_exception(Buffer& out, const Error& error) {
-    // The exception matters more than baggage that has no room.
-    const Baggage* baggage = item_->response.empty() ? nullptr : &item_->response;
-    if (baggage != nullptr && !fits_header(*baggage)) baggage = nullptr;
-    OpenFrame frame = begin_response(out, as_frame(), codec_, failure_status_, crc_);
-    out.append(kResponseClass);
-    const std::size_t header = out.size();
-    append_header_pair(out, kResponseErrorKey, "true");
-    if (baggage != nullptr) append_baggage(out, *baggage);
-    const std::size_t header_size = out.size() - header;
-    begin_content(out, frame);
-    if (codec_ == Codec::kHessian) {
-      format_.of(dialect_).write_exception(out, error, baggage);
-    } else {
-      // Protobuf has the text, JSON a JSON string of it.
-      const std::string text = error.exception() != nullptr ? error.message() : error.what();
-      if (codec_ == Codec::kJson) {
-        static_cast<void>(json::write(out, type_of<std::string>(), &text));
-      } else {
-        out.append(text);
-      }
-    }
-    finish_frame(out, frame, static_cast<std::uint16_t>(kResponseClass.size()),
-                 static_cast<std::uint16_t>(header_size));
-  }
-
- public:
-  /// A bolt-level failure; always Hessian, whatever codec the request had, and without a CRC.
-  static void write_status(Buffer& out, const Frame& request, Status status,
-                           std::string_view message) {
-    OpenFrame frame = begin_response(out, request, Codec::kHessian, status, false);
-    if (status == Status::kBusy) {
-      begin_content(out, frame);
-      finish_frame(out, frame, 0, 0);
-      return;
-    }
-    out.append(kExceptionClass);
-    begin_content(out, frame);
-    write_server_exception(out, message, Dialect::kSofa3);
-    finish_frame(out, frame, static_cast<std::uint16_t>(kExceptionClass.size()), 0);
-  }
-
- private:
-  ServerSession* session_;  // null when the connection has gone
-  Server::Core& core_;
-  const ServerFormat& format_;
-  Loop& loop_;
-  MethodEntry& method_;
-  ArgumentSource* source_;  // null when the arguments have been read
-  std::unique_ptr<ArgumentSource> kept_source_;
-  Dialect dialect_;
-  std::int32_t id_;
-  Version version_;
-  Codec codec_;
-  bool crc_;
-  bool oneway_;
-  Status failure_status_;
-  bool failed_ = false;   // answered otherwise, or not to be answered
-  bool written_ = false;
-  TimePoint deadline_ = kNoDeadline;
-  Call call_;
-  std::shared_ptr<const std::string> peer_;  // what call_ names, when the session has gone
-  ServerCallItem* item_;
-  Buffer aside_;
-  ServerCall* next_ = nullptr;
-  ServerCall** link_ = nullptr;
-};
 
 ServerSession::ServerSession(std::shared_ptr<Server::Core> core,
                              std::shared_ptr<const ServerFormat> format, HeadCache& heads,
@@ -324,14 +28,18 @@ ServerSession::ServerSession(std::shared_ptr<Server::Core> core,
     : core_(std::move(core)),
       format_(std::move(format)),
       heads_(heads),
-      connection_(connection) {
+      connection_(connection),
+      own_loop_(core_->of(connection.loop())),
+      calls_(own_loop_) {
   if (core_->options.idle_close.count() > 0) {
     arm(connection.loop(), connection.loop().now() + core_->options.idle_close);
   }
 }
 
-ServerSession::~ServerSession() {
-  for (ServerCall* call = calls_; call != nullptr; call = call->next()) call->session_gone();
+ServerSession::~ServerSession() { let_calls_go(); }
+
+void ServerSession::let_calls_go() noexcept {
+  calls_.orphan([](RunningCall& call) { static_cast<ServerCall&>(call).session_gone(); });
 }
 
 void ServerSession::on_timer() {
@@ -344,9 +52,9 @@ void ServerSession::on_timer() {
     arm(loop, due);
   } else {
     core_->stats.idle_closed.add();
-    connection_.close(Error(Code::kConnectionClosed,
-                            fmt::format("connection of {}: idle for {} ms", peer_text(),
-                                        core_->options.idle_close.count())));
+    connection_.close(
+        Error(Code::kConnectionClosed, fmt::format("connection of {}: idle for {} ms", peer_text(),
+                                                   core_->options.idle_close.count())));
   }
 }
 
@@ -362,6 +70,9 @@ net::Protocol::Taken ServerSession::on_data(net::Connection& connection,
   FrameLimits limits;
   limits.content = core_->options.max_frame;
   std::size_t used = 0;
+  std::size_t frames = 0;
+  now_ = connection.loop().now();
+  watched_ = core_->events.calls();
   // A peer that does not read its answers gets no more of them made: the rest comes again when it has.
   while (!held_back_ && !connection.congested()) {
     Frame frame;
@@ -371,6 +82,8 @@ net::Protocol::Taken ServerSession::on_data(net::Connection& connection,
       refuse_frame(step);
       return {used};
     }
+    // The turn's clock stands still while its calls run: now and then a look at the real one.
+    if ((++frames & 7) == 0) now_ = Clock::now();
     handle(frame);
     if (connection.closed()) return {used};
     used += step.size;
@@ -385,9 +98,8 @@ net::Protocol::Taken ServerSession::on_data(net::Connection& connection,
 
 void ServerSession::refuse_frame(const FrameStep& step) {
   core_->stats.bad_frames.add();
-  const std::string message =
-      fmt::format("from {}: {} (offset {} of the frame); connection closed", peer_text(), step.rule,
-                  step.offset);
+  const std::string message = fmt::format("from {}: {} (offset {} of the frame); connection closed",
+                                          peer_text(), step.rule, step.offset);
   core_->log_bad_peer(message);
   // What came before the bad frame was good, and is answered.
   connection_.close_when_sent(Error(Code::kProtocol, message),
@@ -395,8 +107,7 @@ void ServerSession::refuse_frame(const FrameStep& step) {
 }
 
 void ServerSession::on_close(net::Connection& connection, const Error&) {
-  for (ServerCall* call = calls_; call != nullptr; call = call->next()) call->session_gone();
-  calls_ = nullptr;
+  let_calls_go();
   in_flight_ = 0;
   disarm();
   core_->forget(connection);
@@ -437,8 +148,9 @@ void ServerSession::answer_failure(const Frame& frame, std::string_view message)
 }
 
 void ServerSession::refresh_table() {
-  if (core_->table_version.load(std::memory_order_acquire) == table_version_) return;
-  table_ = core_->table(&table_version_);
+  core_->refresh(own_loop_);
+  if (own_loop_.version == table_version_) return;
+  table_version_ = own_loop_.version;
   last_service_ = nullptr;
   last_method_ = nullptr;
 }
@@ -454,14 +166,53 @@ ServiceEntry* ServerSession::find_service(std::string_view name) {
   refresh_table();
   if (last_service_ != nullptr && last_service_->unique_name == name) return last_service_;
   last_method_ = nullptr;
-  return last_service_ = table_->find(name);
+  return last_service_ = own_loop_.table->find(name);
+}
+
+namespace {
+
+// Of a call that is not decoded, as its header says.
+struct CalledNames {
+  std::string_view service;
+  std::string_view method;
+};
+
+CalledNames names_of(const Frame& frame) {
+  CalledNames names;
+  HeaderReader header(frame.header);
+  for (std::string_view key, value; header.next(key, value);) {
+    if (key == kServiceKey || (key == kTargetServiceKey && names.service.empty())) {
+      names.service = value;
+    }
+    if (key == kMethodKey) names.method = value;
+  }
+  return names;
+}
+
+}  // namespace
+
+void ServerSession::turn_away(const Frame& frame) {
+  core_->last_turned_away.store(connection_.loop().now().time_since_epoch().count());
+  const CalledNames names = names_of(frame);
+  core_->refused(RefusedBy::kDrain, names.service, names.method, peer_text(),
+                 [] { return "the server is about to stop"; });
+  answer_status(frame, Status::kBusy, {});
+}
+
+// Who has stopped waiting gets no answer.
+void ServerSession::drop_expired(const Frame& frame) {
+  const CalledNames names = names_of(frame);
+  core_->expired(core_->stats.expired_arrival, names.service, names.method, peer_text(),
+                 "the caller's time had passed before its call was looked at");
 }
 
 void ServerSession::handle_request(const Frame& frame) {
-  if (core_->draining.load(std::memory_order_acquire)) {
-    core_->last_turned_away.store(connection_.loop().now().time_since_epoch().count());
-    answer_status(frame, Status::kBusy, {});
-    return;
+  if (core_->draining.load(std::memory_order_acquire)) [[unlikely]]
+    return turn_away(frame);
+  // Before anything of it is decoded.
+  if (now_ - connection_.last_read() >= std::chrono::milliseconds(frame.timeout_ms) &&
+      frame.timeout_ms > 0 && frame.type == FrameType::kRequest) [[unlikely]] {
+    return drop_expired(frame);
   }
   if (frame.class_name != kRequestClass) {
     core_->stats.failures.add();
@@ -589,15 +340,14 @@ void ServerSession::handle_hessian(const Frame& frame) {
 void ServerSession::handle_generic(const Frame& frame, ServiceEntry& service,
                                    hessian::Reader& reader) {
   Result<std::string> name = hessian::decode<std::string>(reader);
-  Result<std::vector<std::string>> types =
-      name ? hessian::decode<std::vector<std::string>>(reader)
-           : Result<std::vector<std::string>>(name.error());
+  Result<std::vector<std::string>> types = name ? hessian::decode<std::vector<std::string>>(reader)
+                                                : Result<std::vector<std::string>>(name.error());
   Result<hessian::Value> arguments =
       types ? hessian::decode<hessian::Value>(reader) : Result<hessian::Value>(types.error());
   if (!arguments) {
     core_->stats.failures.add();
-    core_->log_bad_peer(fmt::format("from {}: reading a generic call: {}", peer_text(),
-                                    arguments.error().what()));
+    core_->log_bad_peer(
+        fmt::format("from {}: reading a generic call: {}", peer_text(), arguments.error().what()));
     answer_status(frame, Status::kServerDeserialize,
                   fmt::format("reading a generic call: {}", arguments.error().what()));
     return;
@@ -665,10 +415,69 @@ settee::detail::Detached run_call(ServerSession& session, const Frame& frame, Me
   call.finish(ended);
 }
 
+bool ServerSession::let_in(const Frame& frame, MethodEntry& method, const Baggage& baggage) {
+  if (core_->options.authenticate && !authenticated(frame, method, baggage)) return false;
+  CallLimits* limits = method.limits.get();
+  RefusedBy by = limits == nullptr ? RefusedBy::kNobody : limits->enter(now_);
+  if (by == RefusedBy::kNobody) {
+    limits = method.service->limits.get();
+    by = limits == nullptr ? RefusedBy::kNobody : limits->enter(now_);
+    if (by == RefusedBy::kNobody) return true;
+    if (method.limits) method.limits->cancel();
+  }
+  core_->stats.failures.add();
+  core_->refused(by, method.service->unique_name, method.name, peer_text(),
+                 [&] { return limits->describe(by); });
+  if (const std::uint64_t refusals = limits->to_log(by, now_); refusals > 0) {
+    core_->runtime.log(
+        LogLevel::kWarning, "rpc",
+        fmt::format("{}#{}: {} call(s) refused as busy: {}{}", method.service->unique_name,
+                    method.name, refusals, limits->describe(by),
+                    limits == method.limits.get() ? " for the method" : " for the service"));
+  }
+  answer_status(frame, Status::kBusy, {});
+  return false;
+}
+
+bool ServerSession::authenticated(const Frame& frame, MethodEntry& method, const Baggage& baggage) {
+  const FrameHeaders headers(frame.header);
+  const Call call(Side::kServer, method.service->unique_name, method.name, peer_text(), &headers);
+  Result<void> passed;
+  {
+    Context context;
+    if (!baggage.empty()) context = context.with(kRequestBaggage, baggage);
+    const ContextScope scope(std::move(context));
+    try {
+      passed = core_->options.authenticate(call);
+    } catch (...) {
+      passed = settee::detail::current_error();
+    }
+  }
+  if (passed) return true;
+  const std::string message = fmt::format("{}#{}: authentication: {}", method.service->unique_name,
+                                          method.name, passed.error().message());
+  core_->refused(RefusedBy::kAuthentication, method.service->unique_name, method.name, peer_text(),
+                 [&] { return passed.error().message(); });
+  core_->log_bad_peer(fmt::format("from {}: {}", peer_text(), message));
+  // Not "busy", which would be tried elsewhere. Java and Settee read the text of a failed call; who
+  // looks at the status only is told by it.
+  if (frame.codec == static_cast<std::uint8_t>(Codec::kHessian)) {
+    answer_failure(frame, message);
+  } else {
+    core_->stats.failures.add();
+    answer_status(frame, Status::kServerException, message);
+  }
+  return false;
+}
+
 void ServerSession::begin(const Frame& frame, MethodEntry& method, ArgumentSource& source,
                           Baggage baggage) {
   if (!method.service->enter()) {
     answer_failure(frame, service_missing(method.service->unique_name));
+    return;
+  }
+  if (method.guarded && !let_in(frame, method, baggage)) [[unlikely]] {
+    method.service->leave();
     return;
   }
   Loop& loop = connection_.loop();

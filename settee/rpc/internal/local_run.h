@@ -20,12 +20,22 @@
 
 namespace settee::inline v0::rpc {
 
+/// The headers that a caller in this process sends.
+class LocalHeaders final : public ReceivedHeaders {
+ public:
+  LocalHeaders(const Outgoing& outgoing, const Context& caller);
+  void each(const std::function<bool(std::string_view, std::string_view)>& visit) const override;
+
+ private:
+  Baggage headers_;  // copies: the caller may be gone before the call
+};
+
 /// Where such a call goes.
 struct LocalWay {
   std::shared_ptr<const void> hold;  // keeps all of the others
   Runtime* runtime = nullptr;
   Server::Core* server = nullptr;  // null: a mock
-  MethodEntry* entry = nullptr;    // null: a mock. It has been enter()ed for this call.
+  MethodEntry* entry = nullptr;    // null: a mock. The call has entered it and its limits.
   const MethodInfo* method = nullptr;
   void* object = nullptr;
   std::string_view service;
@@ -47,7 +57,7 @@ class LocalRun {
   LocalRun& operator=(const LocalRun&) = delete;
 
   /// Begins it, under a Context made of the caller's. It may have ended when this returns.
-  void begin(LocalWay way, const Context& caller);
+  void begin(LocalWay&& way, const Context& caller);
   bool ended() const noexcept { return ended_; }
   /// Waits until it has, or the caller's time or patience is over.
   auto wait() { return parking_.emplace().wait(deadline_); }

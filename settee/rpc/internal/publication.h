@@ -13,7 +13,9 @@
 #include <string>
 #include <vector>
 
+#include "settee/base/event_bus.h"
 #include "settee/base/runtime.h"
+#include "settee/rpc/events.h"
 #include "settee/rpc/registry.h"
 #include "settee/rpc/server.h"
 
@@ -21,16 +23,16 @@ namespace settee::inline v0::rpc {
 
 class Publication {
  public:
-  Publication(Runtime& runtime, const ServerOptions& options)
-      : runtime_(runtime), options_(options) {}
+  Publication(Runtime& runtime, const ServerOptions& options);
 
   /// How consumers reach the server that listens at `port`.
   void set_port(std::uint16_t port);
-  /// In all registries. An Error names the service and the registry that did not take it in time.
+  /// In all registries. An Error names the service and the registry that did not take it in time; it is
+  /// kStopped after withdraw_all().
   void publish(const ServiceKey& key, const ProvideOptions& provide);
   /// False if it is not published.
   bool withdraw(std::string_view unique_name);
-  /// All; what a registry refuses is logged. True if there was anything.
+  /// All, for good; what a registry refuses is logged. True if there was anything.
   bool withdraw_all();
 
  private:
@@ -42,7 +44,10 @@ class Publication {
 
   Runtime& runtime_;
   const ServerOptions& options_;
+  const EventChannel<ProviderPublished> published_event_;
+  const EventChannel<ProviderWithdrawn> withdrawn_event_;
   std::mutex mutex_;
+  bool closed_ = false;
   Provider self_;
   std::map<std::string, Entry, std::less<>> published_;  // by unique name
 };

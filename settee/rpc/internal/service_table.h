@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "settee/base/service.h"
+#include "settee/rpc/internal/call_limits.h"
+#include "settee/rpc/internal/filter_set.h"
 #include "settee/rpc/provider.h"
 #include "settee/rpc/server.h"
 
@@ -28,6 +30,10 @@ struct MethodEntry {
   std::string name;
   const char* label = nullptr;  // of the service and the method, for the watchdog
   std::vector<std::string> signatures;
+  ThreadPool* pool = nullptr;          // for a blocking method; null: the Runtime's
+  Duration timeout{};                  // 0: none
+  std::unique_ptr<CallLimits> limits;  // its own; the service's are beside it
+  bool guarded = false;                // something is checked before a call is let in
 };
 
 struct ServiceEntry {
@@ -37,6 +43,7 @@ struct ServiceEntry {
   std::shared_ptr<void> owner;
   void* object = nullptr;
   std::vector<MethodEntry> methods;
+  std::unique_ptr<CallLimits> limits;
 
   /// Begins a call; false if the service has been withdrawn.
   /// Sequentially consistent, as running() is: who enters and then sees no server that drains has
@@ -76,13 +83,26 @@ struct TextHash {
 };
 
 struct ServiceTable {
-  std::unordered_map<std::string, std::shared_ptr<ServiceEntry>, TextHash, std::equal_to<>> services;
+  std::unordered_map<std::string, std::shared_ptr<ServiceEntry>, TextHash, std::equal_to<>>
+      services;
+  std::unordered_map<const MethodEntry*, FilterChain> chains;  // of methods with filters
 
   ServiceEntry* find(std::string_view unique_name) const {
     const auto found = services.find(unique_name);
     return found == services.end() ? nullptr : found->second.get();
   }
+  /// Null: no filters.
+  FilterChain chain(const MethodEntry& method) const {
+    if (chains.empty()) return nullptr;
+    const auto found = chains.find(&method);
+    return found == chains.end() ? nullptr : found->second;
+  }
 };
+
+/// An Error (kInvalidArgument) names the option that cannot be.
+std::shared_ptr<ServiceEntry> make_entry(Runtime& runtime, const ServiceInfo& service,
+                                         std::shared_ptr<void> owner, void* object,
+                                         ProvideOptions options, bool authenticated);
 
 /// True if `method` has exactly this name and these parameter types.
 bool matches(const MethodEntry& method, std::string_view name,

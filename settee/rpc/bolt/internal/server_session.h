@@ -77,13 +77,18 @@ class ServerSession final : public net::Protocol, private Timer {
   void refuse_header(const Frame& frame);
   void handle(const Frame& frame);
   void handle_request(const Frame& frame);
+  void turn_away(const Frame& frame);
+  void drop_expired(const Frame& frame);
   void handle_hessian(const Frame& frame);
   void handle_plain(const Frame& frame);  // protobuf and JSON
   void handle_generic(const Frame& frame, ServiceEntry& service, hessian::Reader& reader);
   void refresh_table();
   ServiceEntry* find_service(std::string_view name);
-  void begin(const Frame& frame, MethodEntry& method, ArgumentSource& source,
-             Baggage baggage);
+  void begin(const Frame& frame, MethodEntry& method, ArgumentSource& source, Baggage baggage);
+  /// Authentication and limits. False: it has been answered.
+  bool let_in(const Frame& frame, MethodEntry& method, const Baggage& baggage);
+  bool authenticated(const Frame& frame, MethodEntry& method, const Baggage& baggage);
+  void let_calls_go() noexcept;
 
   // Answers that need no handler.
   void answer_failure(const Frame& frame, std::string_view message);
@@ -95,13 +100,15 @@ class ServerSession final : public net::Protocol, private Timer {
   std::shared_ptr<const ServerFormat> format_;
   HeadCache& heads_;  // of this loop, kept by format_'s owner: the binding in core_
   net::Connection& connection_;
-  std::shared_ptr<const ServiceTable> table_;
-  std::uint64_t table_version_ = 0;
+  ServerLoop& own_loop_;
+  RunningCalls calls_;
+  TimePoint now_{};                  // within on_data(): at most a few calls old
+  std::uint64_t table_version_ = 0;  // of what is below
   ServiceEntry* last_service_ = nullptr;
   MethodEntry* last_method_ = nullptr;
-  ServerCall* calls_ = nullptr;  // in flight
   std::size_t in_flight_ = 0;
-  bool held_back_ = false;       // not read, as too much is in flight
+  bool watched_ = false;         // somebody listens to what becomes of calls, as of this read
+  bool held_back_ = false;  // not read, as too much is in flight
   // Outlives the session with calls that still run: what they call their peer points to it.
   std::shared_ptr<const std::string> peer_text_;
 };

@@ -93,7 +93,10 @@ public interface TypeService {
   /** Always throws IllegalStateException. */
   String failRuntime(String message);
 
-  /** The value of this request baggage key, or "none"; response baggage "reply" becomes "got:" + value. */
+  /**
+   * The value of this request baggage key, or "none"; response baggage "reply" becomes "got:" + value.
+   * The key "header:NAME" asks for the custom header of that name (the Java server only).
+   */
   String baggage(String key);
 
   /** That many bytes; byte i is (byte) (i * 31). */

@@ -119,6 +119,7 @@ public final class PeerServer {
         .setInterfaceId(contract.getName())
         .setRef(implementation)
         .setServer(server)
+        .setFilterRef(new ArrayList<>(List.of(new Headers())))
         .setRegister(registry != null);
     if (registry != null) {
       provider.setRegistry(registry);

@@ -198,6 +198,9 @@ final class TypeServiceImpl implements TypeService {
 
   @Override
   public String baggage(String key) {
+    if (key.startsWith("header:")) {
+      return Headers.get(key.substring("header:".length()));
+    }
     RpcInvokeContext context = RpcInvokeContext.getContext();
     String value = context.getRequestBaggage(key);
     if (value == null) {

@@ -1,0 +1,378 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/rpc/bolt/internal/server_call.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "settee/hessian/json.h"
+
+namespace settee::inline v0::rpc::bolt {
+
+namespace {
+
+constexpr std::size_t kLargestHeader = 32767;  // its length is a signed 16-bit number
+
+// Whether the header of a response has room for it.
+bool fits_header(const Baggage& baggage) {
+  std::size_t size = 64;  // what else is there
+  for (const auto& [key, value] : baggage) {
+    size += 8 + kResponseBaggagePrefix.size() + key.size() + value.size();
+  }
+  return size <= kLargestHeader;
+}
+
+void append_baggage(Buffer& out, const Baggage& baggage) {
+  for (const auto& [key, value] : baggage) {
+    append_header_pair(out, fmt::format("{}{}", kResponseBaggagePrefix, key), value);
+  }
+}
+
+// As events name it. Java says "sync", "callback", "future" or "oneway".
+std::string_view invoke_type(const Frame& frame) {
+  if (frame.type == FrameType::kOneway) return "oneway";
+  HeaderReader header(frame.header);
+  for (std::string_view key, value; header.next(key, value);) {
+    if (key == "type" && (value == "callback" || value == "future")) return "callback";
+  }
+  return "sync";
+}
+
+std::size_t frame_size(const Frame& frame) {
+  // Its fixed part is 22 bytes; from version 2 on two more.
+  const std::size_t fixed = frame.version == Version::kV1 ? 22 : 24;
+  return fixed + frame.class_name.size() + frame.header.size() + frame.content.size() +
+         (frame.crc ? 4 : 0);
+}
+
+}  // namespace
+
+// The status of a failed call's answer. Java answers with status 0 and an error header in every codec.
+// A protobuf client of Node looks at the status only: it would take the text for a message and, as
+// that fails, close the connection with all calls on it. Java's requests tell their call type, Node's
+// do not.
+Status failure_status(const Frame& request) {
+  if (request.codec != static_cast<std::uint8_t>(Codec::kProtobuf)) return Status::kSuccess;
+  HeaderReader header(request.header);
+  for (std::string_view key, value; header.next(key, value);) {
+    if (key == "type") return Status::kSuccess;
+  }
+  return Status::kServerException;
+}
+
+void FrameHeaders::each(
+    const std::function<bool(std::string_view name, std::string_view value)>& visit) const {
+  HeaderReader header(block_);
+  for (std::string_view key, value; header.next(key, value);) {
+    if (!visit(key, value)) return;
+  }
+}
+
+void ServerCall::leave_limits() noexcept {
+  CallLimits* const of_service = method_.service->limits.get();
+  CallLimits* const own = method_.limits.get();
+  TimePoint now{};
+  Duration took{};
+  if (measured_from_ != TimePoint()) {
+    now = Clock::now();
+    took = now - measured_from_;
+  }
+  if (own != nullptr) own->leave(now, took, succeeded_);
+  if (of_service != nullptr) of_service->leave(now, took, succeeded_);
+}
+
+void ServerCall::guard() {
+  if (method_.timeout.count() > 0) {
+    deadline_ = std::min(deadline_, session_->connection_.last_read() + method_.timeout);
+  }
+  const CallLimits* limits = method_.service->limits.get();
+  if (limits != nullptr && limits->measures()) measured_from_ = Clock::now();
+}
+
+// A filter may suspend, and the bytes are gone then.
+void ServerCall::keep(FilterChain filters) {
+  if (!filters) return;
+  kept_ = std::make_unique<Kept>();
+  kept_->filters = std::move(filters);
+  const std::span<const std::uint8_t> block = headers_.block();
+  kept_->headers.assign(block.begin(), block.end());
+  headers_ = FrameHeaders(kept_->headers);
+  kept_->source = source_->keep();
+  source_ = kept_->source.get();
+}
+
+Task<void> ServerCall::serve_filtered() { return Next(*kept_->filters, 0, call_, *this)(); }
+
+Task<void> ServerCall::proceed() {
+  if (source_ != nullptr) return method_.info->serve(method_.service->object, *this);
+  return [](std::string name) -> Task<void> {
+    co_await fail(Error(Code::kMisuse, fmt::format("{}: a filter has called next() twice", name)));
+  }(fmt::format("{}#{}", method_.service->unique_name, method_.name));
+}
+
+bool ServerCall::read_arguments(void* const* arguments) {
+  Result<void> read = watched_ ? read_watched(arguments) : source_->read(*method_.info, arguments);
+  source_ = nullptr;
+  headers_ = FrameHeaders();
+  if (read) [[likely]]
+    return true;
+  failed_ = true;
+  core_.stats.failures.add();
+  const std::string message =
+      fmt::format("{}#{}: reading the arguments: {}", method_.service->unique_name, method_.name,
+                  read.error().what());
+  core_.log_bad_peer(fmt::format("from {}: {}", call_.peer(), message));
+  if (watched_) watched_->error = Error(read.error().code(), message);
+  if (session_ != nullptr && !oneway_) {
+    session_->answer_status(as_frame(), Status::kServerDeserialize, message);
+  }
+  return false;
+}
+
+Result<void> ServerCall::read_watched(void* const* arguments) {
+  const TimePoint before = Clock::now();
+  Result<void> read = source_->read(*method_.info, arguments);
+  watched_->measures.decode = Clock::now() - before;
+  return read;
+}
+
+ThreadPool* ServerCall::pool() {
+  if (watched_) watched_->submitted = Clock::now();
+  return method_.pool != nullptr ? method_.pool : &core_.runtime.pool();
+}
+
+void ServerCall::refuse(const Error& error) {
+  failed_ = true;
+  core_.stats.failures.add();
+  core_.refused(RefusedBy::kPool, method_.service->unique_name, method_.name, call_.peer(),
+                [&] { return std::string(error.what()); });
+  if (watched_) watched_->error = error;
+  if (core_.runtime.logs(LogLevel::kDebug)) {
+    core_.runtime.log(LogLevel::kDebug, "rpc",
+                      fmt::format("{}#{} from {}: {}", method_.service->unique_name, method_.name,
+                                  call_.peer(), error.what()));
+  }
+  if (session_ != nullptr && !oneway_) session_->answer_status(as_frame(), Status::kBusy, {});
+}
+
+bool ServerCall::begin() {
+  if (deadline_ != kNoDeadline) {
+    // On the loop the turn's own clock serves: what began in this turn cannot have waited.
+    const TimePoint now = loop_.in_loop() ? loop_.now() : Clock::now();
+    if (now >= deadline_) return too_late(now);
+  }
+  if (watched_) tell_started();
+  return true;
+}
+
+// It has waited too long for the pool or a filter. Perhaps on the pool's thread, as which nothing is
+// sent: finish() does it.
+bool ServerCall::too_late(TimePoint now) {
+  failed_ = true;
+  if (now >= callers_deadline_) {
+    constexpr std::string_view kWhy = "the caller's time had passed before the method could begin";
+    core_.expired(core_.stats.expired_queue, method_.service->unique_name, method_.name,
+                  call_.peer(), kWhy);
+    if (watched_) watched_->error = Error(Code::kTimeout, std::string(kWhy));
+    return false;
+  }
+  const auto why = [&] {
+    return fmt::format(
+        "{} ms had passed before the method could begin",
+        std::chrono::duration_cast<std::chrono::milliseconds>(method_.timeout).count());
+  };
+  core_.stats.failures.add();
+  core_.refused(RefusedBy::kTimeout, method_.service->unique_name, method_.name, call_.peer(), why);
+  if (watched_) watched_->error = Error(Code::kTimeout, "timeout: " + why());
+  busy_ = true;
+  return false;
+}
+
+void ServerCall::write_result(const void* result) {
+  if (oneway_) return;
+  if (loop_.in_loop()) {
+    if (session_ != nullptr) send_result(session_->connection_.out(), result);
+  } else {
+    send_result(aside_, result);  // on a pool's thread: the loop sends it
+  }
+}
+
+// Nothing at all, busy, or the Error.
+bool ServerCall::answer_otherwise(const Result<void>& ended) {
+  if (failed_) {
+    if (busy_) session_->answer_status(as_frame(), Status::kBusy, {});
+    return false;
+  }
+  if (late()) {
+    core_.expired(core_.stats.expired_handled, method_.service->unique_name, method_.name,
+                  call_.peer(), "the caller's time had passed when the method ended");
+    return false;
+  }
+  net::Connection& connection = session_->connection_;
+  const bool by_us = ended.error().code() == Code::kCancelled && item_->cancelled();
+  send_exception(connection.out(),
+                 by_us ? ended.error().within("the server is being stopped") : ended.error());
+  connection.cork();
+  return true;
+}
+
+Frame ServerCall::as_frame() const {
+  Frame frame;
+  frame.version = version_;
+  frame.type = oneway_ ? FrameType::kOneway : FrameType::kRequest;
+  frame.codec = static_cast<std::uint8_t>(codec_);
+  frame.crc = crc_;
+  frame.id = id_;
+  return frame;
+}
+
+void ServerCall::send_result(Buffer& out, const void* result) {
+  OpenFrame frame = begin_response(out, as_frame(), codec_, Status::kSuccess, crc_);
+  out.append(kResponseClass);
+  const std::size_t header = out.size();
+  if (!item_->response.empty()) append_baggage(out, item_->response);
+  const std::size_t header_size = out.size() - header;
+  begin_content(out, frame);
+  Result<void> written = write_body(out, result);
+  if (written && header_size > kLargestHeader) {
+    written = Error(Code::kLimit, fmt::format("the response's baggage of {} bytes is over Bolt's "
+                                              "{}",
+                                              header_size, kLargestHeader));
+  }
+  if (written && !finish_frame(out, frame, static_cast<std::uint16_t>(kResponseClass.size()),
+                               static_cast<std::uint16_t>(header_size))) {
+    written = Error(Code::kLimit, "the result is longer than a Bolt frame can be (2 GiB)");
+  }
+  if (!written) {
+    out.truncate(frame.begin);
+    core_.stats.failures.add();
+    write_status(out, as_frame(), Status::kServerSerialize,
+                 fmt::format("{}#{}: writing the result: {}", method_.service->unique_name,
+                             method_.name, written.error().what()));
+  }
+  written_ = true;
+  if (watched_) watched_->measures.response_bytes = out.size() - frame.begin;
+}
+
+Result<void> ServerCall::write_body(Buffer& out, const void* result) {
+  const TypeInfo& type = *method_.info->result;
+  const Baggage* baggage = item_->response.empty() ? nullptr : &item_->response;
+  switch (codec_) {
+    case Codec::kHessian: return format_.of(dialect_).write_success(out, type, result, baggage);
+    case Codec::kProtobuf: return write_message(out, type, result);
+    case Codec::kJson:
+      if (type.kind == Kind::kVoid) {
+        out.append("null");
+        return {};
+      }
+      return json::write(out, type, result);
+  }
+  return Error(Code::kEncode, "unknown codec");
+}
+
+void ServerCall::send_exception(Buffer& out, const Error& error) {
+  // The exception matters more than baggage that has no room.
+  const Baggage* baggage = item_->response.empty() ? nullptr : &item_->response;
+  if (baggage != nullptr && !fits_header(*baggage)) baggage = nullptr;
+  OpenFrame frame = begin_response(out, as_frame(), codec_, failure_status_, crc_);
+  out.append(kResponseClass);
+  const std::size_t header = out.size();
+  append_header_pair(out, kResponseErrorKey, "true");
+  if (baggage != nullptr) append_baggage(out, *baggage);
+  const std::size_t header_size = out.size() - header;
+  begin_content(out, frame);
+  if (codec_ == Codec::kHessian) {
+    format_.of(dialect_).write_exception(out, error, baggage);
+  } else {
+    // Protobuf has the text, JSON a JSON string of it.
+    const std::string text = error.exception() != nullptr ? error.message() : error.what();
+    if (codec_ == Codec::kJson) {
+      static_cast<void>(json::write(out, type_of<std::string>(), &text));
+    } else {
+      out.append(text);
+    }
+  }
+  finish_frame(out, frame, static_cast<std::uint16_t>(kResponseClass.size()),
+               static_cast<std::uint16_t>(header_size));
+  if (watched_) watched_->measures.response_bytes = out.size() - frame.begin;
+}
+
+void ServerCall::write_status(Buffer& out, const Frame& request, Status status,
+                              std::string_view message) {
+  OpenFrame frame = begin_response(out, request, Codec::kHessian, status, false);
+  if (status == Status::kBusy) {
+    begin_content(out, frame);
+    finish_frame(out, frame, 0, 0);
+    return;
+  }
+  out.append(kExceptionClass);
+  begin_content(out, frame);
+  write_server_exception(out, message, Dialect::kSofa3);
+  finish_frame(out, frame, static_cast<std::uint16_t>(kExceptionClass.size()), 0);
+}
+
+void ServerCall::watch(const Frame& frame, Context& context) {
+  watched_ = std::make_unique<Watched>();
+  watched_->number = core_.call_numbers.fetch_add(1, std::memory_order_relaxed) + 1;
+  watched_->invoke_type = invoke_type(frame);
+  watched_->peer_app = call_.header("app");
+  watched_->arrived = Clock::now();
+  watched_->measures.request_bytes = frame_size(frame);
+  if (!core_.events.received.active()) return;
+  ServerCallReceived event;
+  event.call = facts();
+  event.peer = call_.peer();
+  event.request = Momentary<const Call>(&call_);
+  event.context = Momentary<Context>(&context);
+  core_.events.received.publish(event);
+}
+
+CallFacts ServerCall::facts() const {
+  CallFacts facts;
+  facts.number = watched_->number;
+  facts.service = call_.service();
+  facts.method = call_.method();
+  facts.protocol = "bolt";
+  facts.invoke_type = watched_->invoke_type;
+  facts.app = std::string_view(core_.options.app_name);
+  facts.peer_app = std::string_view(watched_->peer_app);
+  return facts;
+}
+
+void ServerCall::tell_started() {
+  watched_->begun = Clock::now();
+  if (watched_->submitted != TimePoint()) watched_->queued = watched_->begun - watched_->submitted;
+  if (!core_.events.begun.active()) return;
+  ServerCallStarted event;
+  event.call = facts();
+  event.queued = watched_->queued;
+  core_.events.begun.publish(event);
+}
+
+void ServerCall::tell_ended(const Result<void>& ended, bool answered) {
+  const TimePoint now = Clock::now();
+  if (answered && core_.events.sent.active()) {
+    ServerCallSent event;
+    event.call = facts();
+    event.response_bytes = watched_->measures.response_bytes;
+    core_.events.sent.publish(event);
+  }
+  if (!core_.events.ended.active()) return;
+  ServerCallEnded event;
+  event.call = facts();
+  event.peer = call_.peer();
+  if (watched_->error) {
+    event.error = watched_->error;
+  } else if (!ended) {
+    event.error = ended.error();
+  }
+  event.took = now - watched_->arrived;
+  event.queued = watched_->queued;
+  if (watched_->begun != TimePoint()) event.handled = now - watched_->begun;
+  event.measures = watched_->measures;
+  core_.events.ended.publish(event);
+}
+
+}  // namespace settee::inline v0::rpc::bolt

@@ -1,0 +1,131 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// CallLimits: how many calls of a service or a method are let in, at once and per second.
+//
+//   if (const RefusedBy by = limits.enter(now); by != RefusedBy::kNobody) refuse(by);
+//   ...
+//   limits.leave(Clock::now(), took, succeeded);
+//
+// Threads: any; nothing here locks.
+
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "settee/base/context.h"
+#include "settee/rpc/server.h"
+
+namespace settee::inline v0::rpc {
+
+/// What did not let a call in.
+enum class RefusedBy : std::uint8_t {
+  kNobody,
+  kPool,  ///< Its pool had neither a thread nor a place in the queue for it.
+  kConcurrents,
+  kRate,
+  kAdaptive,
+  kTimeout,  ///< The service's own time for it had passed before it could begin.
+  kDrain,    ///< The server is about to stop.
+  kAuthentication,
+};
+inline constexpr std::size_t kRefusers = 8;
+/// The option's name: "pool", "concurrents", ...
+std::string_view to_string(RefusedBy by) noexcept;
+
+/// So many per second and so many at once, as the generic cell rate algorithm: it keeps the time at
+/// which the bucket would be full again.
+class RateLimit {
+ public:
+  /// rate 0: no limit. burst 0: a tenth of rate, at least 1.
+  RateLimit(double rate, double burst) noexcept;
+  bool take(TimePoint now) noexcept;
+  void give_back() noexcept { full_at_.fetch_sub(interval_, std::memory_order_relaxed); }
+  double burst() const noexcept { return burst_; }
+
+ private:
+  double burst_;
+  std::int64_t interval_;  // ns per call; 0: no limit
+  std::int64_t room_;      // ns
+  std::atomic<std::int64_t> full_at_{0};
+};
+
+/// AdaptiveLimit at work: a gradient, as Envoy's adaptive concurrency filter and Netflix' limiters have
+/// it. (Chosen over additive increase and multiplicative decrease because that needs to be told what
+/// latency is too much; over a gradient against a long mean because that follows an overload that
+/// lasts.) With L the limit, `least` the mean time of a call in the last window at half of L or the
+/// least since, and `now` that of the window:
+///
+///   L' = L * clamp(least * (1 + buffer) / now, 1/2, 1) + sqrt(L), within min and max
+///
+/// and L does not grow while less than half of it is used. With K that can really run at once it rests
+/// between 1.25 and 2 times K, for any K from `min` on.
+class AdaptiveConcurrency {
+ public:
+  explicit AdaptiveConcurrency(const AdaptiveLimit& options) noexcept;
+  bool on() const noexcept { return options_.max > 0; }
+  std::size_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
+  /// Whether one more may run beside `running`.
+  bool allows(std::size_t running) noexcept;
+  /// A call has succeeded after `took`.
+  void ended(TimePoint now, Duration took) noexcept;
+
+ private:
+  static constexpr std::uint64_t kEnough = 10;  // calls that make a window
+  static constexpr std::size_t kFirst = 20;
+  void close_window(TimePoint now) noexcept;
+  std::size_t within(double limit) const noexcept;
+
+  const AdaptiveLimit options_;
+  std::atomic<std::size_t> limit_;
+  std::atomic<bool> pressed_{false};  // at least half of it has been used in this window
+  std::atomic<std::int64_t> sum_{0};  // ns
+  std::atomic<std::uint64_t> count_{0};
+  std::atomic<TimePoint::rep> from_{0};  // calls that began before do not count
+  std::atomic<TimePoint::rep> until_{0};
+  std::atomic<bool> closing_{false};
+  // Of whoever closes a window.
+  double least_ = 0;
+  std::size_t full_ = 0;  // while half of it holds; else 0
+  TimePoint::rep probe_at_ = 0;
+};
+
+class CallLimits {
+ public:
+  CallLimits(std::size_t concurrents, double rate, double burst,
+             const AdaptiveLimit& adaptive) noexcept;
+
+  /// kNobody: the call is in, and leave() or cancel() is owed.
+  RefusedBy enter(TimePoint now) noexcept;
+  /// It has not begun after all.
+  void cancel() noexcept;
+  /// It has ended; only calls that succeeded tell how long they take.
+  void leave(TimePoint now, Duration took, bool succeeded) noexcept;
+
+  std::size_t running() const noexcept { return running_.load(std::memory_order_relaxed); }
+  std::size_t adaptive_limit() const noexcept { return adaptive_.limit(); }
+  /// Whether calls' times are to be measured.
+  bool measures() const noexcept { return adaptive_.on(); }
+  /// "concurrents is 10"
+  std::string describe(RefusedBy by) const;
+  /// How many refusals a log line about `by` should speak of now; 0: none is due.
+  std::uint64_t to_log(RefusedBy by, TimePoint now) noexcept;
+
+ private:
+  struct Unsaid {
+    std::atomic<std::uint64_t> count{0};
+    std::atomic<TimePoint::rep> said_at{0};
+  };
+  const std::size_t concurrents_;
+  const double rate_value_;
+  std::atomic<std::size_t> running_{0};
+  RateLimit rate_;
+  AdaptiveConcurrency adaptive_;
+  std::array<Unsaid, kRefusers> unsaid_;
+};
+
+}  // namespace settee::inline v0::rpc
