@@ -5,6 +5,7 @@
 // and one run; bench/cluster.py runs it.
 //
 //   bench_cluster_figures pipeline [rounds]   CPU ns of a call through filters, cluster and balancer
+//   bench_cluster_figures calls VARIANT [N]   makes N calls of one variant, to count instructions of
 //   bench_cluster_figures push [providers]    a registry's list of so many, and calls meanwhile
 //   bench_cluster_figures tolerance [rate]    one of four fails every second call
 //
@@ -65,7 +66,7 @@ struct MyDesk final : Desk {
   Task<std::string> echo(std::string text) override {
     const std::int64_t number = calls.fetch_add(1, std::memory_order_relaxed);
     if (bad.load(std::memory_order_relaxed) && number % 2 == 0) {
-      co_await settee::sleep_for(200ms);  // longer than its callers wait
+      co_await settee::sleep_for(400ms);  // longer than its callers wait
     }
     co_return std::move(text);
   }
@@ -192,18 +193,14 @@ Task<double> slice_of(const std::vector<Reference<Desk>>& desks, std::int64_t& e
   co_return spent / static_cast<double>(std::max<std::int64_t>(made, 1));
 }
 
-int pipeline(int rounds) {
-  Servers servers(3);
-  Runtime runtime(one_loop());
-  Client plain(runtime);
-  Client filtered(runtime);
+// Each variant has three connections and as many calls on them: only the way there differs.
+struct Variant {
+  const char* name;
+  std::vector<Reference<Desk>> desks;
+  std::vector<double> ns;
+};
+std::vector<Variant> variants_of(const Servers& servers, Client& plain, Client& filtered) {
   filtered.add_filter({std::make_shared<PassOn>(), "pass-on"});
-  // Each variant has three connections and as many calls on them: only the way there differs.
-  struct Variant {
-    const char* name;
-    std::vector<Reference<Desk>> desks;
-    std::vector<double> ns;
-  };
   std::vector<Variant> variants(4);
   variants[0].name = "bare";
   variants[1].name = "filter";
@@ -215,6 +212,39 @@ int pipeline(int rounds) {
   }
   variants[2].desks.push_back(plain.refer<Desk>(servers.url()));
   variants[3].desks.push_back(filtered.refer<Desk>(servers.url()));
+  return variants;
+}
+
+int calls(std::string_view name, int number) {
+  Servers servers(3);
+  Runtime runtime(one_loop());
+  Client plain(runtime);
+  Client filtered(runtime);
+  for (const Variant& one : variants_of(servers, plain, filtered)) {
+    if (one.name != name) continue;
+    runtime.run([](const std::vector<Reference<Desk>>& desks, int all) -> Task<void> {
+      constexpr int kAtOnce = 96;
+      for (int made = 0; made < all; made += kAtOnce) {
+        std::vector<Task<std::string>> batch;
+        for (std::size_t i = 0; i < kAtOnce; ++i) {
+          batch.push_back(desks[i % desks.size()]->echo(kText));
+        }
+        Task<std::vector<std::string>> ended = settee::when_all(std::move(batch));
+        co_await std::move(ended);
+      }
+    }(one.desks, number));
+    return 0;
+  }
+  std::fprintf(stderr, "bench_cluster_figures: no variant has this name\n");
+  return 2;
+}
+
+int pipeline(int rounds) {
+  Servers servers(3);
+  Runtime runtime(one_loop());
+  Client plain(runtime);
+  Client filtered(runtime);
+  std::vector<Variant> variants = variants_of(servers, plain, filtered);
   std::int64_t errors = 0;
   std::mt19937 order(1);
   std::vector<std::size_t> turn(variants.size());
@@ -388,7 +418,7 @@ int tolerance(int rate) {
   options.fault_tolerance.weight_degrade_rate = 0.05;
   options.fault_tolerance.degrade_least_weight = 5;
   const double floor = 5.0 / 305;
-  options.timeout = 50ms;
+  options.timeout = 150ms;
   Client client(runtime, options);
   Load load(runtime, client.refer<Desk>(servers.url()), rate);
   // The share of the first one, in a tenth of a second.
@@ -402,25 +432,25 @@ int tolerance(int rate) {
     }
     return static_cast<double>(servers.desks[0]->calls - before[0]) / std::max(all, 1.0);
   };
-  const auto seconds_until = [&](auto reached) {
-    const TimePoint began = Clock::now();
-    while (!reached(share())) {
-      if (Clock::now() - began > 30s) return -1.0;
-    }
-    return std::chrono::duration<double>(Clock::now() - began).count();
-  };
   const auto mean = [&] {
     double sum = 0;
     for (int i = 0; i < 5; ++i) sum += share();
     return sum / 5;
   };
+  const auto seconds_until = [](auto reached) {
+    const TimePoint began = Clock::now();
+    while (!reached()) {
+      if (Clock::now() - began > 30s) return -1.0;
+    }
+    return std::chrono::duration<double>(Clock::now() - began).count();
+  };
   const double before = mean();
   const bool well = load.errors == 0;
   servers.desks[0]->bad = true;
-  const double down = seconds_until([&](double now) { return now <= 2 * floor; });
+  const double down = seconds_until([&] { return share() <= 2 * floor; });
   const double at_floor = mean();
   servers.desks[0]->bad = false;
-  const double up = seconds_until([&](double now) { return now >= 0.9 * 0.25; });
+  const double up = seconds_until([&] { return mean() >= 0.235; });
   const double after = mean();
   load.finish();
   std::printf(
@@ -435,11 +465,13 @@ int main_of(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   const int number = argc > 2 ? std::atoi(argv[2]) : 0;
   if (what == "pipeline") return pipeline(number > 0 ? number : 30);
+  if (what == "calls" && argc > 2) return calls(argv[2], argc > 3 ? std::atoi(argv[3]) : 10'000);
   if (what == "push") return push(number > 0 ? number : 10'000);
   if (what == "tolerance") return tolerance(number > 0 ? number : 5'000);
-  std::fprintf(stderr,
-               "usage: bench_cluster_figures pipeline [rounds] | push [providers] | "
-               "tolerance [rate]\n");
+  std::fprintf(
+      stderr,
+      "usage: bench_cluster_figures pipeline [rounds] | calls VARIANT [N] | push [providers] | "
+      "tolerance [rate]\n");
   return 2;
 }
 
