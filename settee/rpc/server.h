@@ -10,15 +10,23 @@
 //   ...
 //   server.stop();                        // withdraws, answers what it has begun, then closes
 //
-// A method runs on the loop of its caller's connection, unless it is described as blocking(): then on
-// a thread of the pool, and when that is full the caller is told so (Bolt status 4, "busy").
+// A method runs on the loop of its caller's connection (SOFARPC's processInIOThread), unless it is
+// described as blocking(): then on a thread of the pool, and when that is full the caller is told so
+// (Bolt status 4, "busy").
+//
+// A call on its way in: it is dropped if its caller's time has passed; ServerOptions::authenticate
+// sees it; the limits of its service and method let it pass, or answer "busy"; then the filters, then
+// its arguments are decoded, then the method runs. Nothing of it is decoded before the filters but
+// names and baggage.
 //
 // Threads: all members from any thread; stop() and the destructor not on a loop's.
 
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -56,16 +64,61 @@ struct ServerOptions {
   std::chrono::milliseconds register_timeout{10'000};  ///< For each service and registry.
   /// How long stop() serves on after it has withdrawn the services: consumers hear of it meanwhile.
   std::chrono::milliseconds leave{1'000};
+
+  /// Sees each call's peer, headers and (in the current Context) baggage before anything else does.
+  /// The caller is answered with the Error that it returns; the peer's address and that Error are
+  /// logged. It runs on a loop, for every call, on several loops at once: it must not block. What
+  /// has to wait for somebody is a Filter.
+  std::function<Result<void>(const Call& call)> authenticate = {};
 };
 
+/// How many calls of a service run at once, found by measuring: so many that they do not wait for
+/// each other much. Each window compares the mean time of its calls with the least that was seen
+/// lately, and narrows the limit as the time grows; while calls are quick it widens. Every now and
+/// then half of the limit holds for one window, to see how quick calls are now. It is for services
+/// whose methods suspend or block: those that run through on a loop never wait for each other there.
+struct AdaptiveLimit {
+  std::size_t max = 0;   ///< Calls at once, at most. 0: no adaptive limit.
+  std::size_t min = 4;   ///< It never goes below.
+  double buffer = 0.25;  ///< Calls may take so much longer than the least, as a share of it.
+  std::chrono::milliseconds window{100};
+  std::chrono::milliseconds probe{10'000};  ///< Half of the limit holds once in so long.
+};
+
+/// Of one method, beside what holds for its service. 0 or null: nothing of its own.
+struct ProvideMethod {
+  std::size_t concurrents = 0;
+  double rate = 0;
+  double burst = 0;
+  std::shared_ptr<ThreadPool> pool = nullptr;  ///< In place of the service's.
+  std::chrono::milliseconds timeout{0};        ///< In place of the service's.
+};
+
+/// What a limit refuses is answered "busy" (Bolt status 4), which clients may try elsewhere; counted
+/// in settee.rpc.server.refused by the limit's name, logged, and told as CallRefused.
 struct ProvideOptions {
   std::string version = "1.0";
   std::string unique_id = {};
   /// Where blocking methods of this service run; null: the Runtime's pool.
   std::shared_ptr<ThreadPool> pool = nullptr;
-  int weight = 100;                                    ///< Of this address, for consumers.
-  std::vector<FilterUse> filters = {};                 ///< Beside the server's.
-  std::vector<std::string> without_filters = {};       ///< Names of the server's; "*": none.
+  int weight = 100;                               ///< Of this address, for consumers.
+  std::vector<FilterUse> filters = {};            ///< Beside the server's.
+  std::vector<std::string> without_filters = {};  ///< Names of the server's; "*": none.
+  std::size_t concurrents = 0;  ///< Calls at once, over all connections. 0: any number.
+  double rate = 0;              ///< Calls begun per second. 0: any number.
+  double burst = 0;  ///< So many at once after a pause. 0: a tenth of `rate`, at least 1.
+  AdaptiveLimit adaptive = {};
+  /// Methods have so long from their call's arrival: then their Context's deadline passes, and those
+  /// that have not begun do not. Consumers are told, and take it for theirs without one of their own.
+  /// 0: as the caller says.
+  std::chrono::milliseconds timeout{0};
+  std::map<std::string, ProvideMethod> methods = {};  ///< By their names on the wire.
+
+  bool register_it = true;  ///< False: no registry hears of it.
+  bool dynamic = true;      ///< False: registered as offline, for an operator to switch on.
+  /// For so long after its start consumers use warmup_weight in place of weight. 0: no warm-up.
+  std::chrono::milliseconds warmup_time{0};
+  int warmup_weight = 0;
   std::map<std::string, std::string> attributes = {};  ///< More of them, for the registries.
 };
 
@@ -82,7 +135,8 @@ class SETTEE_API Server {
   Server& operator=(const Server&) = delete;
 
   /// Offers `object` as the described service Service. Before or after start(). An Error (kMisuse) if
-  /// the unique name is taken.
+  /// the unique name is taken, kInvalidArgument for options that name no method or let nothing pass,
+  /// kStopped after stop(); when a registry does not take it the service is not offered either.
   template <class Service>
   void provide(std::shared_ptr<Service> object, ProvideOptions options = {}) {
     Service* const address = object.get();
@@ -91,12 +145,23 @@ class SETTEE_API Server {
   /// Takes a service back and waits until no call of it runs; false if there is none. Not on a loop's
   /// thread. The object is released before this returns.
   bool withdraw(std::string_view unique_name);
-  /// For all services. See FilterUse. An Error (kInvalidArgument) for a name that is taken.
+  /// For calls of all services that begin from now on. See FilterUse. An Error (kInvalidArgument) for a
+  /// name that is taken.
   void add_filter(FilterUse filter);
-  /// False if there is none. Calls on their way still go through it.
+  template <std::derived_from<Filter> F>
+  void add_filter(std::shared_ptr<F> filter) {
+    add_filter(FilterUse(std::move(filter)));
+  }
+  /// False if there is none. Calls on their way still go through it; off a loop's thread nothing else
+  /// holds it when this returns.
   bool remove_filter(std::string_view name);
 
+  /// Listens, then publishes. Once. An Error says what failed, and the server is then stopped; kStopped
+  /// if stop() came from another thread meanwhile.
   void start();
+  /// Withdraws the services, serves on for `leave`, refuses what comes then ("busy"), waits `drain` for
+  /// calls that run, cancels the Context of those that still do, and closes. Whoever calls it while it
+  /// runs waits for its end; after the first time it does nothing.
   void stop();
 
   /// The port it listens on; 0 before start().
