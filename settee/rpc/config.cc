@@ -56,6 +56,13 @@ class Checker {
       }
       registries(at, server.registry, &RegistryConfig::register_, "register");
     }
+    for (const auto& [name, provider] : settings_.providers) {
+      const std::string at = path("providers", name);
+      pool(at, provider.thread_pool);
+      for (const auto& [method_name, method] : provider.methods) {
+        pool(below(below(at, "methods"), method_name), method.thread_pool);
+      }
+    }
     for (const auto& [name, consumer] : settings_.consumers) {
       check(path("consumers", name), consumer);
     }
@@ -141,6 +148,12 @@ class Checker {
         problem(below(at, "registry"), fmt::format("the registry '{}' has {}: false", name, key));
       }
     }
+  }
+
+  void pool(const std::string& at, const std::optional<ThreadPoolConfig>& pool) {
+    if (!pool || pool->core_threads <= pool->max_threads) return;
+    problem(below(below(at, "threadPool"), "coreThreads"),
+            fmt::format("{} is more than maxThreads, {}", pool->core_threads, pool->max_threads));
   }
 
   void balancer(const std::string& path, const std::string& name) {
@@ -277,6 +290,23 @@ struct RpcConfig::State {
     return opened;
   }
 
+  // One for each entry, however often it is provided.
+  std::shared_ptr<ThreadPool> pool(const std::string& name,
+                                   const std::optional<ThreadPoolConfig>& config) {
+    if (!config) return nullptr;
+    const std::lock_guard lock(mutex);
+    std::shared_ptr<ThreadPool>& made = pools[name];
+    if (!made) {
+      ThreadPoolOptions options;
+      options.core = static_cast<std::size_t>(config->core_threads);
+      options.max = static_cast<std::size_t>(config->max_threads);
+      options.queue = static_cast<std::size_t>(config->queues);
+      options.keep_alive = config->alive_time;
+      made = std::make_shared<ThreadPool>(name, options);
+    }
+    return made;
+  }
+
   Runtime& runtime;
   const std::string path;
   RpcSettings settings;
@@ -285,6 +315,7 @@ struct RpcConfig::State {
   std::map<std::string, std::shared_ptr<Router>, std::less<>> routers;
   std::mutex mutex;
   std::map<std::string, std::shared_ptr<Registry>> registries;
+  std::map<std::string, std::shared_ptr<ThreadPool>> pools;
 };
 
 RpcConfig RpcConfig::load_file(Runtime& runtime, const std::string& path) {
@@ -354,12 +385,30 @@ ProvideOptions RpcConfig::provide(std::string_view name) const {
   ProvideOptions options;
   options.version = config.version;
   options.unique_id = config.unique_id;
+  options.register_it = config.register_;
+  options.dynamic = config.dynamic;
   options.weight = config.weight;
-  options.attributes = config.parameters;
-  if (config.timeout.count() > 0) {
-    options.attributes["timeout"] = std::to_string(config.timeout.count());
+  options.warmup_time = config.warmup_time;
+  options.warmup_weight = config.warmup_weight;
+  options.timeout = config.timeout;
+  options.concurrents = static_cast<std::size_t>(std::max<std::int64_t>(config.concurrents, 0));
+  options.rate = config.rate;
+  options.burst = config.burst;
+  options.adaptive.max = static_cast<std::size_t>(config.adaptive_limit.max);
+  options.adaptive.min = static_cast<std::size_t>(config.adaptive_limit.min);
+  options.adaptive.buffer = config.adaptive_limit.buffer;
+  options.adaptive.window = config.adaptive_limit.window;
+  options.adaptive.probe = config.adaptive_limit.probe;
+  options.pool = state_->pool(std::string(name), config.thread_pool);
+  for (const auto& [method_name, from] : config.methods) {
+    ProvideMethod& method = options.methods[method_name];
+    method.timeout = from.timeout;
+    method.concurrents = static_cast<std::size_t>(from.concurrents);
+    method.rate = from.rate;
+    method.burst = from.burst;
+    method.pool = state_->pool(fmt::format("{}#{}", name, method_name), from.thread_pool);
   }
-  if (!config.dynamic) options.attributes["dynamic"] = "false";
+  options.attributes = config.parameters;
   state_->take_filters("providers", name, config.filter, options);
   return options;
 }

@@ -90,16 +90,52 @@ struct ServerConfig {
   std::int64_t max_in_flight = 4'096;              ///< maxInFlight: calls of one connection.
 };
 
+/// threadPool: for blocking methods, with the defaults of SOFARPC's UserThreadPool.
+struct ThreadPoolConfig {
+  std::int64_t core_threads = 10;                 ///< coreThreads
+  std::int64_t max_threads = 100;                 ///< maxThreads
+  std::int64_t queues = 0;                        ///< Calls that may wait for a thread.
+  std::chrono::milliseconds alive_time{300'000};  ///< aliveTime: of threads above the core.
+};
+/// adaptiveLimit: settee::rpc::AdaptiveLimit, of which the fields have the same names.
+struct AdaptiveLimitConfig {
+  std::int64_t max = 0;
+  std::int64_t min = 4;
+  double buffer = 0.25;
+  std::chrono::milliseconds window{100};
+  std::chrono::milliseconds probe{10'000};
+};
+
+/// methods: of a provider, by their names on the wire. 0: nothing of its own.
+struct ProviderMethodConfig {
+  std::chrono::milliseconds timeout{0};
+  std::int64_t concurrents = 0;
+  // Settee's own.
+  double rate = 0;
+  double burst = 0;
+  std::optional<ThreadPoolConfig> thread_pool;  ///< threadPool
+};
+
 /// providers: by the interface's name, or a name of your own
 struct ProviderConfig {
   std::string interface_id;  ///< interfaceId: if the entry has another name.
   std::string unique_id;     ///< uniqueId
   std::string version = "1.0";
+  bool register_ = true;  ///< register: false: no registry hears of it.
+  bool dynamic = true;    ///< False: published as offline, for an operator to switch on.
   std::int32_t weight = 100;
-  std::chrono::milliseconds timeout{0};  ///< Published, for consumers without one. 0: none.
-  bool dynamic = true;              ///< False: published as offline, for an operator to switch on.
+  std::chrono::milliseconds warmup_time{0};  ///< warmupTime: so long after its start
+  std::int32_t warmup_weight = 0;            ///< warmupWeight holds.
+  std::chrono::milliseconds timeout{0};      ///< Also for consumers without one. 0: none.
+  std::int64_t concurrents = 0;              ///< Calls at once. 0, -1: any number.
   std::vector<std::string> filter;  ///< See RpcConfig::add_filter(). "-name", "-*": without those.
-  std::map<std::string, std::string> parameters;  ///< Published: warmupTime, warmupWeight, ...
+  std::map<std::string, std::string> parameters;  ///< Published.
+  std::map<std::string, ProviderMethodConfig> methods;
+  // Settee's own.
+  double rate = 0;                              ///< Calls begun per second. 0: any number.
+  double burst = 0;                             ///< ProvideOptions::burst
+  AdaptiveLimitConfig adaptive_limit;           ///< adaptiveLimit
+  std::optional<ThreadPoolConfig> thread_pool;  ///< threadPool; null: the Runtime's.
 };
 
 /// methods: of a consumer, by their names on the wire
@@ -276,11 +312,30 @@ SETTEE_LIMITS(settee::rpc::ServerConfig, (port, 0, 65535), (virtual_port, 0, 655
               (accepts, 1, settee::kNoLimit), (payload, 1024, 4294967295), (stop_timeout, 0ms, 24h),
               (leave, 0ms, 24h), (idle_timeout, 0ms, settee::kNoLimit),
               (max_in_flight, 1, settee::kNoLimit))
+SETTEE_STRUCT(settee::rpc::ThreadPoolConfig, "settee.rpc.ThreadPoolConfig",
+              (core_threads, "coreThreads"), (max_threads, "maxThreads"), queues,
+              (alive_time, "aliveTime"))
+SETTEE_LIMITS(settee::rpc::ThreadPoolConfig, (core_threads, 0, 100000), (max_threads, 1, 100000),
+              (queues, 0, settee::kNoLimit), (alive_time, 0ms, 24h))
+SETTEE_STRUCT(settee::rpc::AdaptiveLimitConfig, "settee.rpc.AdaptiveLimitConfig", max, min, buffer,
+              window, probe)
+SETTEE_LIMITS(settee::rpc::AdaptiveLimitConfig, (max, 0, settee::kNoLimit),
+              (min, 1, settee::kNoLimit), (buffer, 0.0, settee::kNoLimit), (window, 1ms, 1h),
+              (probe, 1ms, 24h))
+SETTEE_STRUCT(settee::rpc::ProviderMethodConfig, "settee.rpc.ProviderMethodConfig", timeout,
+              concurrents, rate, burst, (thread_pool, "threadPool"))
+SETTEE_LIMITS(settee::rpc::ProviderMethodConfig, (timeout, 0ms, settee::kNoLimit),
+              (concurrents, 0, settee::kNoLimit), (rate, 0.0, settee::kNoLimit),
+              (burst, 0.0, settee::kNoLimit))
 SETTEE_STRUCT(settee::rpc::ProviderConfig, "settee.rpc.ProviderConfig",
-              (interface_id, "interfaceId"), (unique_id, "uniqueId"), version, weight, timeout,
-              dynamic, filter, parameters)
+              (interface_id, "interfaceId"), (unique_id, "uniqueId"), version,
+              (register_, "register"), dynamic, weight, (warmup_time, "warmupTime"),
+              (warmup_weight, "warmupWeight"), timeout, concurrents, filter, parameters, methods,
+              rate, burst, (adaptive_limit, "adaptiveLimit"), (thread_pool, "threadPool"))
 SETTEE_LIMITS(settee::rpc::ProviderConfig, (version, 1, 100), (weight, 0, 1000000),
-              (timeout, 0ms, settee::kNoLimit))
+              (warmup_time, 0ms, settee::kNoLimit), (warmup_weight, 0, 1000000),
+              (timeout, 0ms, settee::kNoLimit), (concurrents, -1, settee::kNoLimit),
+              (rate, 0.0, settee::kNoLimit), (burst, 0.0, settee::kNoLimit))
 SETTEE_STRUCT(settee::rpc::MethodConfig, "settee.rpc.MethodConfig", timeout, retries, concurrents,
               (try_timeout, "tryTimeout"), idempotent)
 SETTEE_LIMITS(settee::rpc::MethodConfig, (timeout, -1ms, settee::kNoLimit), (retries, 0, 1000),

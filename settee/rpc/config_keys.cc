@@ -27,7 +27,7 @@ constexpr std::string_view kShared =
 constexpr std::string_view kPerCall = "how a call is made says it (await, callback, oneway)";
 constexpr std::string_view kRuntime = "loops belong to the Runtime: RuntimeOptions::threads";
 constexpr std::string_view kPool =
-    "blocking methods run on a pool: RuntimeOptions::pool, or ProvideOptions::pool for a service";
+    "blocking methods run on the Runtime's pool, or on that of providers.*.threadPool";
 constexpr std::string_view kKey = "a service is known by interface, version and uniqueId";
 
 // Of the same key, those of a section come before those for any.
@@ -64,7 +64,6 @@ constexpr auto kKnown = std::to_array<Known>({
     {"ProviderConfig", "server", "the program says which Server provides it"},
     {"ProviderConfig", "registry",
      "a server's services are published together: servers.*.registry"},
-    {"ProviderConfig", "register", "registries.*.register, or servers.*.registry"},
     {"ProviderConfig", "delay", "services are published when Server::start() has listened"},
     {"ProviderConfig", "include", "what is described is offered"},
     {"ProviderConfig", "exclude", "what is described is offered"},
@@ -95,6 +94,7 @@ constexpr auto kKnown = std::to_array<Known>({
     {"MethodConfig", "parameters", ""},
     {"MethodConfig", "invokeType", kPerCall},
     {"FaultToleranceConfig", "leastCallCount", "SOFARPC does not use it either"},
+    {"ProviderMethodConfig", "retries", "it stands with the consumers"},
     {"", "appName", "it stands in the section application"},
     {"", "proxy", kNoProxy},
     {"", "javassist", kNoProxy},

@@ -150,23 +150,56 @@ providers:
     interfaceId: com.acme.Quotes
     uniqueId: blue
     version: "2.0"
-    weight: 50
-    timeout: 2s
+    register: false
     dynamic: false
+    weight: 50
+    warmupTime: 60000
+    warmupWeight: 5
+    timeout: 2s
+    concurrents: 9
+    rate: 100.5
+    burst: 3
+    adaptiveLimit: {max: 64, min: 2, buffer: 0.5, window: 200ms, probe: 5s}
+    threadPool: {coreThreads: 1, maxThreads: 2, queues: 3, aliveTime: 4s}
     filter: [audit, -trace, "-*"]
-    parameters: {warmupTime: "60000", timeout: "1"}
+    parameters: {zone: a}
+    methods:
+      latest: {timeout: 50, concurrents: 1, rate: 2, burst: 4, threadPool: {maxThreads: 10}}
+  any: {concurrents: -1}
 )");
   config.add_filter({std::make_shared<Passing>(), "audit", 5});
   const ProvideOptions options = config.provide("quotes");
   EXPECT_EQ(options.unique_id, "blue");
   EXPECT_EQ(options.version, "2.0");
+  EXPECT_FALSE(options.register_it);
+  EXPECT_FALSE(options.dynamic);
   EXPECT_EQ(options.weight, 50);
-  EXPECT_EQ(options.attributes,
-            (std::map<std::string, std::string>{
-                {"dynamic", "false"}, {"timeout", "2000"}, {"warmupTime", "60000"}}));
+  EXPECT_EQ(options.warmup_time, 60s);
+  EXPECT_EQ(options.warmup_weight, 5);
+  EXPECT_EQ(options.timeout, 2s);
+  EXPECT_EQ(options.concurrents, 9u);
+  EXPECT_EQ(options.rate, 100.5);
+  EXPECT_EQ(options.burst, 3);
+  EXPECT_EQ(options.adaptive.max, 64u);
+  EXPECT_EQ(options.adaptive.min, 2u);
+  EXPECT_EQ(options.adaptive.buffer, 0.5);
+  EXPECT_EQ(options.adaptive.window, 200ms);
+  EXPECT_EQ(options.adaptive.probe, 5s);
+  EXPECT_EQ(options.attributes, (std::map<std::string, std::string>{{"zone", "a"}}));
   ASSERT_EQ(options.filters.size(), 1u);
   EXPECT_EQ(options.filters[0].order, 5);
   EXPECT_EQ(options.without_filters, (std::vector<std::string>{"trace", "*"}));
+  const ProvideMethod& method = options.methods.at("latest");
+  EXPECT_EQ(method.timeout, 50ms);
+  EXPECT_EQ(method.concurrents, 1u);
+  EXPECT_EQ(method.rate, 2);
+  EXPECT_EQ(method.burst, 4);
+  ASSERT_TRUE(options.pool && method.pool);
+  EXPECT_EQ(options.pool->describe(), "pool 'quotes': 0 of 2 threads busy, 0 of 3 jobs queued");
+  EXPECT_EQ(method.pool->name(), "quotes#latest");
+  EXPECT_EQ(config.provide("quotes").pool, options.pool);
+  EXPECT_EQ(config.provide("any").concurrents, 0u);
+  EXPECT_EQ(config.provide("any").pool, nullptr);
 }
 
 TEST_F(RpcConfigTest, EveryKeyOfClientReachesItsOption) {
@@ -371,14 +404,16 @@ TEST_F(RpcConfigTest, EntriesThatDoNotFitEachOtherAreToldTogether) {
   EXPECT_EQ(error("registries:\n"
                   "  main: {address: \"127.0.0.1:2181\", subscribe: false}\n"
                   "servers: {bolt: {registry: [mian]}}\n"
+                  "providers: {p: {threadPool: {coreThreads: 9, maxThreads: 2}}}\n"
                   "consumers:\n"
                   "  a: {registry: [main]}\n"
                   "  b: {directUrl: \"tr://127.0.0.1:1\"}\n"),
-            "3 problems in the configuration:\n"
+            "4 problems in the configuration:\n"
             "  settee.yaml:3:28: servers.bolt.registry: there is no registry 'mian'; there are: "
             "main\n"
-            "  settee.yaml:5:17: consumers.a.registry: the registry 'main' has subscribe: false\n"
-            "  settee.yaml:6:18: consumers.b.directUrl: 'tr://127.0.0.1:1' does not speak bolt");
+            "  settee.yaml:4:43: providers.p.threadPool.coreThreads: 9 is more than maxThreads, 2\n"
+            "  settee.yaml:6:17: consumers.a.registry: the registry 'main' has subscribe: false\n"
+            "  settee.yaml:7:18: consumers.b.directUrl: 'tr://127.0.0.1:1' does not speak bolt");
 }
 
 TEST_F(RpcConfigTest, NamesThatNobodyKnowsAreToldWhenTheyAreUsed) {
