@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <mutex>
 
 #include "settee/rpc/cluster/internal/balancer.h"
@@ -18,20 +17,6 @@ namespace settee::inline v0::rpc {
 namespace {
 
 using std::chrono::milliseconds;
-
-// As Config writes the path of a key.
-std::string below(std::string_view path, std::string_view key) {
-  const bool plain = !key.empty() && std::all_of(key.begin(), key.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '_' || c == '-';
-  });
-  if (plain) return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
-  std::string quoted;
-  for (const char c : key) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    quoted += c;
-  }
-  return fmt::format("{}[\"{}\"]", path, quoted);
-}
 
 template <class Map>
 std::string names_of(const Map& map) {
@@ -52,7 +37,8 @@ class Checker {
     for (const auto& [name, server] : settings_.servers) {
       const std::string at = path("servers", name);
       if (server.protocol != "bolt") {
-        problem(below(at, "protocol"), fmt::format("expected bolt, got \"{}\"", server.protocol));
+        problem(config_path(at, "protocol"),
+                fmt::format("expected bolt, got \"{}\"", server.protocol));
       }
       registries(at, server.registry, &RegistryConfig::register_, "register");
     }
@@ -60,7 +46,7 @@ class Checker {
       const std::string at = path("providers", name);
       pool(at, provider.thread_pool);
       for (const auto& [method_name, method] : provider.methods) {
-        pool(below(below(at, "methods"), method_name), method.thread_pool);
+        pool(config_path(config_path(at, "methods"), method_name), method.thread_pool);
       }
     }
     for (const auto& [name, consumer] : settings_.consumers) {
@@ -83,7 +69,7 @@ class Checker {
 
  private:
   std::string path(std::string_view section, std::string_view key) const {
-    return below(below(root_, section), key);
+    return config_path(config_path(root_, section), key);
   }
 
   void problem(const std::string& path, const std::string& text) {
@@ -102,19 +88,20 @@ class Checker {
   void check(const std::string& at, const RegistryConfig& registry) {
     if (registry.protocol == "zookeeper") {
       if (registry.address.empty()) {
-        problem(below(at, "address"), "expected host:port[,host:port...][/root], got nothing");
+        problem(config_path(at, "address"),
+                "expected host:port[,host:port...][/root], got nothing");
       }
       if (!registry.file.empty()) {
-        problem(below(at, "file"), "only a registry of the protocol local is a file");
+        problem(config_path(at, "file"), "only a registry of the protocol local is a file");
       }
     } else if (registry.protocol == "local") {
       const std::string& file = registry.file.empty() ? registry.address : registry.file;
       if (!file.starts_with('/') && !file.starts_with("file:///")) {
-        problem(below(at, registry.address.empty() ? "file" : "address"),
+        problem(config_path(at, registry.address.empty() ? "file" : "address"),
                 fmt::format("expected a path that begins with a slash, got \"{}\"", file));
       }
     } else {
-      problem(below(at, "protocol"),
+      problem(config_path(at, "protocol"),
               fmt::format("expected zookeeper or local, got \"{}\"; there are no other registries",
                           registry.protocol));
     }
@@ -122,15 +109,16 @@ class Checker {
 
   void check(const std::string& at, const ConsumerConfig& consumer) {
     registries(at, consumer.registry, &RegistryConfig::subscribe, "subscribe");
-    if (consumer.load_balancer) balancer(below(at, "loadBalancer"), *consumer.load_balancer);
+    if (consumer.load_balancer) balancer(config_path(at, "loadBalancer"), *consumer.load_balancer);
     if (!consumer.direct_url.empty()) {
       Result<std::string> url = direct_url(consumer.direct_url);
-      if (!url) problem(below(at, "directUrl"), url.error().message());
+      if (!url) problem(config_path(at, "directUrl"), url.error().message());
     }
     for (const auto& [name, method] : consumer.methods) {
-      positive(below(below(below(at, "methods"), name), "timeout"), method.timeout);
+      positive(config_path(config_path(config_path(at, "methods"), name), "timeout"),
+               method.timeout);
     }
-    positive(below(at, "timeout"), consumer.timeout);
+    positive(config_path(at, "timeout"), consumer.timeout);
   }
 
   void positive(const std::string& path, const std::optional<milliseconds>& timeout) {
@@ -142,17 +130,18 @@ class Checker {
     for (const std::string& name : names) {
       const auto found = settings_.registries.find(name);
       if (found == settings_.registries.end()) {
-        problem(below(at, "registry"), fmt::format("there is no registry '{}'; there are: {}", name,
-                                                   names_of(settings_.registries)));
+        problem(config_path(at, "registry"), fmt::format("there is no registry '{}'; there are: {}",
+                                                         name, names_of(settings_.registries)));
       } else if (!(found->second.*used)) {
-        problem(below(at, "registry"), fmt::format("the registry '{}' has {}: false", name, key));
+        problem(config_path(at, "registry"),
+                fmt::format("the registry '{}' has {}: false", name, key));
       }
     }
   }
 
   void pool(const std::string& at, const std::optional<ThreadPoolConfig>& pool) {
     if (!pool || pool->core_threads <= pool->max_threads) return;
-    problem(below(below(at, "threadPool"), "coreThreads"),
+    problem(config_path(config_path(at, "threadPool"), "coreThreads"),
             fmt::format("{} is more than maxThreads, {}", pool->core_threads, pool->max_threads));
   }
 
@@ -234,8 +223,9 @@ struct RpcConfig::State {
                      std::string_view name) const {
     const auto found = entries.find(std::string(name));
     if (found != entries.end()) return found->second;
-    throw Error(Code::kConfig, fmt::format("the configuration has no {}; there are: {}",
-                                           below(below(path, section), name), names_of(entries)));
+    throw Error(Code::kConfig,
+                fmt::format("the configuration has no {}; there are: {}",
+                            config_path(config_path(path, section), name), names_of(entries)));
   }
 
   // "-name" leaves a filter of the server's or client's out; others were made known by their names.
@@ -256,7 +246,7 @@ struct RpcConfig::State {
   }
   Error nobody(std::string_view what, std::string_view how, std::string_view section,
                std::string_view name, std::string_view wanted) const {
-    const std::string at = below(below(below(path, section), name), what);
+    const std::string at = config_path(config_path(config_path(path, section), name), what);
     return Error(Code::kConfig,
                  fmt::format("{}: {}: there is no {} '{}'; RpcConfig::{}() makes one known",
                              origins.of(at), at, what, wanted, how));
@@ -284,7 +274,7 @@ struct RpcConfig::State {
       try {
         opened = open_registry(runtime, registry_url(config), options);
       } catch (const Error& error) {
-        throw error.within(below(below(path, "registries"), name));
+        throw error.within(config_path(config_path(path, "registries"), name));
       }
     }
     return opened;
@@ -513,7 +503,7 @@ RpcConfig::Source RpcConfig::source_of(std::string_view interface_name,
                                        std::string_view name) const {
   if (name.empty()) name = interface_name;
   const ConsumerConfig& config = state_->entry("consumers", state_->settings.consumers, name);
-  const std::string at = below(below(state_->path, "consumers"), name);
+  const std::string at = config_path(config_path(state_->path, "consumers"), name);
   check_interface(at, name, config.interface_id, interface_name);
   Source source;
   source.options = refer(name);
@@ -537,8 +527,8 @@ ProvideOptions RpcConfig::provide_options(std::string_view interface_name,
                                           std::string_view name) const {
   if (name.empty()) name = interface_name;
   const ProviderConfig& config = state_->entry("providers", state_->settings.providers, name);
-  check_interface(below(below(state_->path, "providers"), name), name, config.interface_id,
-                  interface_name);
+  check_interface(config_path(config_path(state_->path, "providers"), name), name,
+                  config.interface_id, interface_name);
   return provide(name);
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "settee/rpc/provider.h"
 
@@ -114,6 +115,19 @@ constexpr auto kKnown = std::to_array<Known>({
 });
 
 }  // namespace
+
+std::string config_path(std::string_view path, std::string_view key) {
+  const bool plain = !key.empty() && std::all_of(key.begin(), key.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '_' || c == '-';
+  });
+  if (plain) return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
+  std::string quoted;
+  for (const char c : key) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return fmt::format("{}[\"{}\"]", path, quoted);
+}
 
 std::string about_unknown_key(std::string_view type_name, std::string_view key) {
   constexpr std::string_view kPrefix = "settee.rpc.";

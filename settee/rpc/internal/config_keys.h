@@ -12,6 +12,9 @@
 
 namespace settee::inline v0::rpc {
 
+/// The path of `key` in the section `path`, as Config writes it.
+std::string config_path(std::string_view path, std::string_view key);
+
 /// Of a key of SOFARPC's that the described struct `type_name` does not take: why, and what to do
 /// instead. Empty for one that SOFARPC has not either.
 std::string about_unknown_key(std::string_view type_name, std::string_view key);
