@@ -180,8 +180,7 @@ std::string registry_url(const RegistryConfig& config) {
   return fmt::format("{}://{}", config.protocol == "local" ? "file" : config.protocol, place);
 }
 
-template <class T>
-void copy_fields(const FaultToleranceConfig& from, T& to) {
+void copy_fields(const FaultToleranceConfig& from, FaultTolerance& to) {
   to.time_window = std::chrono::duration_cast<std::chrono::seconds>(from.time_window);
   to.least_window_count = from.least_window_count;
   to.least_window_exception_rate_multiple = from.least_window_exception_rate_multiple;
@@ -280,6 +279,24 @@ struct RpcConfig::State {
     return opened;
   }
 
+  std::shared_ptr<DynamicConfig> dynamic_config() {
+    const ConfigCenterConfig& config = settings.config_center;
+    if (config.address.empty()) return nullptr;
+    const std::lock_guard lock(mutex);
+    if (!dynamic) {
+      DynamicConfigOptions options;
+      options.session_timeout = config.session_timeout;
+      options.scan_period = config.scan_period;
+      try {
+        dynamic =
+            open_dynamic_config(runtime, config.address, settings.application.app_name, options);
+      } catch (const Error& error) {
+        throw error.within(config_path(path, "configCenter"));
+      }
+    }
+    return dynamic;
+  }
+
   // One for each entry, however often it is provided.
   std::shared_ptr<ThreadPool> pool(const std::string& name,
                                    const std::optional<ThreadPoolConfig>& config) {
@@ -306,6 +323,7 @@ struct RpcConfig::State {
   std::mutex mutex;
   std::map<std::string, std::shared_ptr<Registry>> registries;
   std::map<std::string, std::shared_ptr<ThreadPool>> pools;
+  std::shared_ptr<DynamicConfig> dynamic;
 };
 
 RpcConfig RpcConfig::load_file(Runtime& runtime, const std::string& path) {
@@ -344,6 +362,10 @@ void RpcConfig::add_router(std::string name, std::shared_ptr<Router> router) {
 
 std::shared_ptr<Registry> RpcConfig::registry(std::string_view name) const {
   return state_->registry(std::string(name));
+}
+
+std::shared_ptr<DynamicConfig> RpcConfig::dynamic_config() const {
+  return state_->dynamic_config();
 }
 
 ServerOptions RpcConfig::server(std::string_view name) const {
@@ -419,6 +441,7 @@ ClientOptions RpcConfig::client() const {
   options.reconnect_first = std::min(options.reconnect_first, config.reconnect_period);
   options.heartbeat = config.heartbeat_period;
   options.max_frame = static_cast<std::uint32_t>(config.payload);
+  options.dynamic_config = state_->dynamic_config();
   copy_fields(settings.fault_tolerance, options.fault_tolerance);
   const OutlierEjectionConfig& ejection = settings.outlier_ejection;
   options.outlier_ejection.enabled = ejection.enabled;

@@ -50,6 +50,7 @@
 #include "settee/base/config.h"
 #include "settee/base/reflect.h"
 #include "settee/rpc/client.h"
+#include "settee/rpc/dynamic_config.h"
 #include "settee/rpc/registry.h"
 #include "settee/rpc/server.h"
 
@@ -226,6 +227,13 @@ struct CircuitBreakerConfig {
   std::int32_t trial_calls = 3;
 };
 
+/// configCenter: where dynamic configuration comes from, see settee/rpc/dynamic_config.h.
+struct ConfigCenterConfig {
+  std::string address;  ///< zookeeper://host:port[/root] or file:///path. Empty: nowhere.
+  std::chrono::milliseconds session_timeout{20'000};  ///< sessionTimeout
+  std::chrono::milliseconds scan_period{2'000};       ///< scanPeriod
+};
+
 /// The whole. In code: fill it and give it to RpcConfig.
 struct RpcSettings {
   ApplicationConfig application;
@@ -234,6 +242,7 @@ struct RpcSettings {
   std::map<std::string, ProviderConfig> providers;
   std::map<std::string, ConsumerConfig> consumers;
   ClientConfig client;
+  ConfigCenterConfig config_center;        ///< configCenter
   FaultToleranceConfig fault_tolerance;    ///< faultTolerance
   OutlierEjectionConfig outlier_ejection;  ///< outlierEjection
   CircuitBreakerConfig circuit_breaker;    ///< circuitBreaker
@@ -269,6 +278,8 @@ class SETTEE_API RpcConfig {
   ReferOptions refer(std::string_view name) const;
   /// Opened when it is first asked for, one for each name.
   std::shared_ptr<Registry> registry(std::string_view name) const;
+  /// The same for the configCenter; null if there is none. client() has it already.
+  std::shared_ptr<DynamicConfig> dynamic_config() const;
 
   /// What the entry `name` says ("": that of the service's own name), done.
   template <class Service>
@@ -386,6 +397,10 @@ SETTEE_STRUCT(settee::rpc::CircuitBreakerConfig, "settee.rpc.CircuitBreakerConfi
 SETTEE_LIMITS(settee::rpc::CircuitBreakerConfig, (window, 1ms, 24h),
               (least_calls, 1, settee::kNoLimit), (failure_rate, 0.0, 1.0), (slow_call, 0ms, 24h),
               (open_time, 1ms, 24h), (trial_calls, 1, settee::kNoLimit))
+SETTEE_STRUCT(settee::rpc::ConfigCenterConfig, "settee.rpc.ConfigCenterConfig", address,
+              (session_timeout, "sessionTimeout"), (scan_period, "scanPeriod"))
+SETTEE_LIMITS(settee::rpc::ConfigCenterConfig, (session_timeout, 100ms, 1h), (scan_period, 1ms, 1h))
 SETTEE_STRUCT(settee::rpc::RpcSettings, "settee.rpc.RpcSettings", application, registries, servers,
-              providers, consumers, client, (fault_tolerance, "faultTolerance"),
-              (outlier_ejection, "outlierEjection"), (circuit_breaker, "circuitBreaker"))
+              providers, consumers, client, (config_center, "configCenter"),
+              (fault_tolerance, "faultTolerance"), (outlier_ejection, "outlierEjection"),
+              (circuit_breaker, "circuitBreaker"))
