@@ -48,6 +48,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -145,9 +146,19 @@ class SETTEE_API Config {
   std::unique_ptr<State> state_;
 };
 
+/// For files whose keys come from elsewhere.
+struct BindOptions {
+  /// A duration without a unit is a number of milliseconds; else that is a problem.
+  bool plain_milliseconds = false;
+  /// What to tell about a key that is no member of the described struct of that name; if empty, the
+  /// nearest member is named, as without this.
+  std::function<std::string(std::string_view type_name, std::string_view key)> unknown_key = {};
+};
+
 namespace detail {
 SETTEE_API Result<void> config_bind(const Config& config, std::string_view path,
-                                    const TypeInfo& type, void* value, Origins& origins);
+                                    const TypeInfo& type, void* value, Origins& origins,
+                                    const BindOptions& options = {});
 }  // namespace detail
 
 template <class T>
@@ -171,10 +182,10 @@ requires std::same_as<std::remove_cvref_t<C>, Config> && std::convertible_to<Pat
 /// bind(), and where the values came from.
 template <class T>
 Result<Configured<T>> bind_with_origins(const Config& config, std::string_view path,
-                                        T defaults = T()) {
+                                        T defaults = T(), const BindOptions& options = {}) {
   Configured<T> filled{std::move(defaults), {}};
   Result<void> done =
-      detail::config_bind(config, path, type_of<T>(), &filled.value, filled.origins);
+      detail::config_bind(config, path, type_of<T>(), &filled.value, filled.origins, options);
   if (!done) return done.error();
   return Result<Configured<T>>(std::move(filled));
 }

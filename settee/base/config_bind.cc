@@ -110,7 +110,8 @@ bool is_null(const Candidate& candidate) {
 
 class Binder {
  public:
-  explicit Binder(const Config::State& state) : state_(state) {}
+  Binder(const Config::State& state, const BindOptions& options)
+      : state_(state), options_(options) {}
 
   void run(std::span<const std::string> keys, const TypeInfo& type, void* value) {
     Path path;
@@ -170,9 +171,10 @@ class Binder {
     }
     const Layer layer = map.layer;
     const std::string from = layer == Layer::kFile ? place(*map.source, key.mark) : origin(map);
+    std::string told = options_.unknown_key ? options_.unknown_key(type.name, key.text) : "";
+    if (told.empty()) told = "unknown key" + advice(key.text, member_names(type));
     problem(layer, layer == Layer::kFile ? key.mark : YamlMark{},
-            from + ": " + join_path(path.text, key.text) + ": unknown key" +
-                advice(key.text, member_names(type)));
+            from + ": " + join_path(path.text, key.text) + ": " + told);
   }
 
   void record(const Path& path, const Candidates& candidates, std::string value) {
@@ -587,13 +589,24 @@ class Binder {
         return;
       }
       const std::string& text = top.node != nullptr ? top.node->text : *top.text;
-      if (const Misfit misfit = read_single(type, text, out); misfit.wrong) {
+      if (const Misfit misfit = read_value(type, text, out); misfit.wrong) {
         misfit_problem(type, text, misfit.note, top, path, limits);
         return;
       }
     }
     check_range(type, out, path, candidates, limits);
     record(path, candidates, show_single(type, out));
+  }
+
+  Misfit read_value(const TypeInfo& type, std::string_view text, void* out) const {
+    if (options_.plain_milliseconds && type.kind == Kind::kDuration) {
+      const std::string_view number = trim(text);
+      const std::string_view digits = number.substr(number.starts_with('-') ? 1 : 0);
+      if (!digits.empty() && digits.find_first_not_of("0123456789") == std::string_view::npos) {
+        return read_single(type, std::string(number) + "ms", out);
+      }
+    }
+    return read_single(type, text, out);
   }
 
   void misfit_problem(const TypeInfo& type, std::string_view text, std::string note,
@@ -641,6 +654,7 @@ class Binder {
   }
 
   const Config::State& state_;
+  const BindOptions& options_;
   std::vector<Origins::Entry> recorded_;
   ConfigProblems problems_;
   int quiet_ = 0;  // within a list whose elements are not recorded one by one
@@ -655,7 +669,7 @@ class Binder {
 namespace detail {
 
 Result<void> config_bind(const Config& config, std::string_view path, const TypeInfo& type,
-                         void* value, Origins& origins) {
+                         void* value, Origins& origins, const BindOptions& options) {
   auto keys = split_path(path);
   if (!keys) {
     return Error(Code::kInvalidArgument,
@@ -663,7 +677,7 @@ Result<void> config_bind(const Config& config, std::string_view path, const Type
                      ": a path is keys joined by '.', such as rpc.server or a[\"b.c\"].d");
   }
   Config::State& state = config.state();
-  Binder binder(state);
+  Binder binder(state, options);
   binder.run(*keys, type, value);
   const std::lock_guard lock(state.mutex);
   for (auto& [variable, asked_for] : binder.take_asked()) {

@@ -819,6 +819,34 @@ TEST(ConfigFile, LoadsAndFails) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(ConfigBind, PlainNumbersAreMillisecondsIfTheBinderSaysSo) {
+  BindOptions options;
+  options.plain_milliseconds = true;
+  const auto timeout = [&](std::string_view text) {
+    const Config config = parsed("timeout: " + std::string(text));
+    const auto bound = bind_with_origins<Server>(config, "", Server(), options);
+    return bound ? std::to_string(bound->value.timeout.count()) : bound.error().message();
+  };
+  EXPECT_EQ(timeout("1500"), "1500");
+  EXPECT_EQ(timeout("1500ms"), "1500");
+  EXPECT_EQ(timeout("2s"), "2000");
+  EXPECT_NE(timeout("1.5").find("without a unit"), std::string::npos);
+  EXPECT_NE(timeout("\"-\"").find("expected a duration"), std::string::npos);
+}
+
+TEST(ConfigBind, TheBinderSaysWhatAnUnknownKeyMeans) {
+  BindOptions options;
+  options.unknown_key = [](std::string_view type, std::string_view key) {
+    return key == "old" ? std::string(type) + " has no old any more" : std::string();
+  };
+  const Config config = parsed("old: 1\nhots: x\n");
+  const auto bound = bind_with_origins<Server>(config, "", Server(), options);
+  ASSERT_FALSE(bound);
+  const std::string message = bound.error().message();
+  EXPECT_NE(message.find("old: conf.Server has no old any more"), std::string::npos) << message;
+  EXPECT_NE(message.find("hots: unknown key; did you mean host?"), std::string::npos) << message;
+}
+
 TEST(Config, ManyThreadsBind) {
   Config config = parsed("a: {port: 1}\nb: {port: 2}\n");
   config.use_environment("S_", Variables{"S_A_HOST=x"});

@@ -33,6 +33,7 @@
 
 namespace settee::inline v0::rpc {
 
+class DynamicConfig;
 class Registry;
 
 struct ClientOptions {
@@ -54,6 +55,8 @@ struct ClientOptions {
   FaultTolerance fault_tolerance = {};
   OutlierEjection outlier_ejection = {};
   CircuitBreaker circuit_breaker = {};
+  /// Changes timeouts, retries and balancers while references live: settee/rpc/dynamic_config.h.
+  std::shared_ptr<DynamicConfig> dynamic_config = nullptr;
   Serialization serialization = Serialization::kHessian;
   hessian::Dialect dialect = hessian::Dialect::kSofa3;
 };

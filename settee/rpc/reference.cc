@@ -159,6 +159,8 @@ ReferenceCore::ReferenceCore(std::shared_ptr<Client::Core> client, const Service
     rules.retries = said.retries.value_or(options_.retries.value_or(client_->options.retries));
     rules.idempotent = said.idempotent.value_or(idempotent);
     rules.concurrents = said.concurrents;
+    rules.own_timeout = said.timeout.has_value();
+    rules.own_retries = said.retries.has_value();
   };
   if (service_ != nullptr) {
     for (const MethodInfo& method : service_->methods) {
@@ -171,6 +173,15 @@ ReferenceCore::ReferenceCore(std::shared_ptr<Client::Core> client, const Service
   if (options_.mock) options_.mock->check(key_.interface_name);
   if (options_.in_process.value_or(client_->options.in_process)) {
     local_ = std::make_unique<LocalTarget>(client_->runtime, service_, name_);
+  }
+  if (client_->options.dynamic_config) {
+    const std::string configured = options_.balancer.value_or(client_->options.balancer);
+    tuning_ = std::make_unique<ReferTuning>(
+        client_->options.dynamic_config, key_, service_,
+        [cluster = std::weak_ptr(cluster_), configured](const std::optional<std::string>& name) {
+          if (const auto there = cluster.lock()) there->balance_by(name.value_or(configured));
+        });
+    for (MethodRules& rules : methods_) rules.tuned = &tuning_->method(rules.name);
   }
   const Runtime& runtime = client_->runtime;
   for (std::size_t i = 0; i < runtime.loop_count(); ++i) {
@@ -192,7 +203,7 @@ void ReferenceCore::set_addresses(const Providers& providers) {
     return rules.retries == 0 && rules.concurrents == 0 && rules.try_timeout.count() == 0;
   };
   plain_ = providers.size() == 1 && options_.filters.empty() && options_.routers.empty() &&
-           options_.concurrents == 0 && !options_.mock && !local_ && simple(others_) &&
+           options_.concurrents == 0 && !options_.mock && !local_ && !tuning_ && simple(others_) &&
            !client_->options.circuit_breaker.enabled &&
            std::all_of(methods_.begin(), methods_.end(), simple);
   if (plain_) only_ = cluster_->reachable().front();
@@ -303,6 +314,24 @@ struct ReferenceCore::Last final : Next::Terminal {
   Task<void> proceed() override { return core.routed(way); }
 };
 
+// Dynamic values of the method go before what the call says, those of the service before what the
+// reference says.
+void ReferenceCore::tune(Way& way, const MethodRules& method, const CallPlan& plan) {
+  const ReferTuning::Slot& own =
+      method.tuned != nullptr ? *method.tuned : tuning_->method(way.outgoing.name);
+  const ReferTuning::Slot& all = tuning_->service();
+  if (const auto timeout = own.timeout()) {
+    way.rules.timeout = timeout;
+  } else if (!plan.timeout && !method.own_timeout && all.timeout()) {
+    way.rules.timeout = all.timeout();
+  }
+  if (const auto retries = own.retries()) {
+    way.rules.retries = *retries;
+  } else if (!plan.retries && !method.own_retries) {
+    way.rules.retries = all.retries().value_or(way.rules.retries);
+  }
+}
+
 Task<void> ReferenceCore::filtered(Way& way) {
   const FilterChain chain = chain_of(way.outgoing.name);
   Last last(*this, way);
@@ -400,6 +429,7 @@ Task<void> ReferenceCore::whole(Outgoing outgoing, const CallPlan& plan) {
   way.rules.try_timeout = method.try_timeout;
   way.rules.retries = plan.retries.value_or(method.retries);
   way.rules.idempotent = method.idempotent;
+  if (tuning_) tune(way, method, plan);
   if (plan.target) way.rules.target = &*plan.target;
   if (cluster_->wants_key()) way.rules.hash_key = first_argument(outgoing);
   if (!observed()) {

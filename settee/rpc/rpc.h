@@ -7,6 +7,8 @@
 
 #include "settee/rpc/call.h"
 #include "settee/rpc/client.h"
+#include "settee/rpc/config.h"
+#include "settee/rpc/dynamic_config.h"
 #include "settee/rpc/events.h"
 #include "settee/rpc/no_provider.h"
 #include "settee/rpc/registry.h"

@@ -70,7 +70,9 @@ Cluster::Cluster(Runtime& runtime, Transport& transport, ClusterOptions options)
   Result<std::shared_ptr<const Balancer>> made = make_balancer(options_.balancer, {}, counters_);
   if (!made) throw made.error();
   wants_key_ = (*made)->wants_key();
+  balancer_ = options_.balancer;
   auto first = std::make_shared<List>();
+  first->balancer = balancer_;
   first->plain = make_view(*first, {});
   list_ = std::move(first);
   for (std::size_t i = 0; i < runtime.loop_count(); ++i)
@@ -79,6 +81,7 @@ Cluster::Cluster(Runtime& runtime, Transport& transport, ClusterOptions options)
 }
 
 void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::string_view source) {
+  std::unique_lock building(building_);
   const std::shared_ptr<const List> old = list();
   std::unordered_map<std::string_view, const std::shared_ptr<Member>*> known;
   known.reserve(old->members.size());
@@ -86,6 +89,7 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
     known.emplace(static_cast<const Peer&>(*member).place, &member);
   }
   auto next = std::make_shared<List>();
+  next->balancer = balancer_;
   next->members.reserve(all.size());
   std::unordered_set<std::string_view> seen;
   seen.reserve(all.size());
@@ -110,14 +114,7 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
   }
   next->dropped = std::move(dropped);
   if (warming) warm_up(*next);
-  // What makes the dear ones dear is done here, on the thread that brings the news: the old list serves
-  // until then. So are the views that calls are likely to ask for.
-  next->plain = make_view(*next, {});
-  {
-    const std::lock_guard lock(old->mutex);
-    for (const auto& [key, view] : old->views) next->views.emplace(key, nullptr);
-  }
-  for (auto& [key, view] : next->views) view = make_view(*next, key);
+  make_views(*old, *next);
   AddressesChanged event;
   event.known = next->members.size();
   event.added = next->members.size() - stayed;
@@ -130,6 +127,7 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
     version_.fetch_add(1, std::memory_order_release);
     woken.swap(waiting_);
   }
+  building.unlock();
   for (const Waiting& waiting : woken) settee::detail::Parking::wake(waiting);
   if (warming || options_.fault_tolerance.regulation_effective ||
       options_.outlier_ejection.enabled) {
@@ -148,6 +146,36 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
       if (const auto self = weak.lock()) static_cast<void>(self->current());
     });
   }
+}
+
+void Cluster::balance_by(std::string_view balancer) {
+  const std::lock_guard building(building_);
+  if (balancer_ == balancer) return;
+  wants_key_ = make_balancer(balancer, {}, counters_).value()->wants_key();
+  balancer_ = balancer;
+  const std::shared_ptr<const List> old = list();
+  auto next = std::make_shared<List>();
+  next->balancer = balancer_;
+  next->members = old->members;
+  next->dropped = old->dropped;
+  make_views(*old, *next);
+  const std::lock_guard lock(mutex_);
+  list_ = std::move(next);
+  // Before the first list of addresses, calls still wait for that.
+  if (version_.load(std::memory_order_relaxed) != 0) {
+    version_.fetch_add(1, std::memory_order_release);
+  }
+}
+
+// What makes the dear ones dear is done here, on the thread that brings the news: the old list serves
+// until then. So are the views that calls are likely to ask for.
+void Cluster::make_views(const List& old, List& next) const {
+  next.plain = make_view(next, {});
+  {
+    const std::lock_guard lock(old.mutex);
+    for (const auto& [key, view] : old.views) next.views.emplace(key, nullptr);
+  }
+  for (auto& [key, view] : next.views) view = make_view(next, key);
 }
 
 void Cluster::update_from_registry(const Providers& all, std::vector<Dropped> dropped,
@@ -232,7 +260,7 @@ std::shared_ptr<const Cluster::View> Cluster::make_view(const List& list,
     }
     view->members = std::move(left);
   }
-  view->balancer = make_balancer(options_.balancer, view->members, counters_).value();
+  view->balancer = make_balancer(list.balancer, view->members, counters_).value();
   return view;
 }
 

@@ -171,7 +171,7 @@ Task<std::shared_ptr<const Cluster::View>> Cluster::view(const Outgoing& outgoin
     if (const auto found = list->views.find(key); found != list->views.end()) made = found->second;
   }
   if (!made) {
-    if (is_dear(options_.balancer)) {
+    if (is_dear(list->balancer)) {
       // The loop's other calls do not wait for it.
       Task<std::shared_ptr<const View>> work =
           run_on(runtime_.pool(), [this, list, key] { return make_view(*list, key); });

@@ -24,6 +24,7 @@
 #include "settee/rpc/internal/filter_set.h"
 #include "settee/rpc/internal/local_call.h"
 #include "settee/rpc/internal/mock.h"
+#include "settee/rpc/internal/refer_tuning.h"
 #include "settee/rpc/registry.h"
 
 namespace settee::inline v0::rpc {
@@ -76,6 +77,9 @@ class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
     bool idempotent = false;
     std::size_t concurrents = 0;
     std::atomic<std::size_t> in_flight{0};
+    bool own_timeout = false;  // said for the method
+    bool own_retries = false;
+    const ReferTuning::Slot* tuned = nullptr;  // none: of methods that nobody has named
   };
   struct PerLoop {
     Loop* loop = nullptr;
@@ -94,6 +98,7 @@ class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
     return plan.timeout ? plan.timeout : rules.timeout;
   }
   MethodRules& rules_of(const Outgoing& outgoing) noexcept;
+  void tune(Way& way, const MethodRules& method, const CallPlan& plan);
   FilterChain chain_of(std::string_view method);
   cluster::Observation facts_of(const Outgoing& outgoing) const;
   Task<void> whole(Outgoing outgoing, const CallPlan& plan);
@@ -114,6 +119,7 @@ class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
   const std::unique_ptr<Target> target_;
   const std::shared_ptr<cluster::Cluster> cluster_;
   std::unique_ptr<LocalTarget> local_;  // null: calls go over connections only
+  std::unique_ptr<ReferTuning> tuning_;  // null: no dynamic configuration
   std::shared_ptr<Address> only_;
   bool plain_ = false;  // there is nothing to choose and nothing to decide: calls go to only_
   std::vector<std::shared_ptr<Registry>> registries_;

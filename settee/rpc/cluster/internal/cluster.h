@@ -93,12 +93,15 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   void update_from_registry(const Providers& all, std::vector<Dropped> dropped,
                             std::string_view registry);
 
+  /// Chooses by this load balancer from now on. The name must be one.
+  void balance_by(std::string_view balancer);
+
   /// Where the addresses come from and how that is, for the error when there are none.
   void describe(std::function<std::string()> source);
 
   /// A call by the reference's rules. All that is passed must live until the Task ends.
   Task<void> call(Target& target, Outgoing outgoing, const Rules& rules, Observation* seen);
-  bool wants_key() const noexcept { return wants_key_; }
+  bool wants_key() const noexcept { return wants_key_.load(std::memory_order_relaxed); }
 
   std::vector<AddressStatus> addresses() const;
   /// All addresses that may be called.
@@ -123,6 +126,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   };
   using Views = std::unordered_map<std::string, std::shared_ptr<const View>>;
   struct List {
+    std::string balancer;
     Members members;
     std::vector<Dropped> dropped;       // before routers
     std::shared_ptr<const View> plain;  // without routers
@@ -143,6 +147,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   Task<void> known(TimePoint by);
   std::string route_key(const Outgoing& outgoing) const;
   Task<std::shared_ptr<const View>> view(const Outgoing& outgoing);
+  void make_views(const List& old, List& next) const;
   std::shared_ptr<const View> make_view(const List& list, std::string_view key) const;
   std::shared_ptr<Peer> choose(PerLoop& here, const View& view, const Outgoing& outgoing,
                                const Rules& rules, const std::vector<Failure>& failures,
@@ -183,7 +188,9 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   const EventChannel<ClientTryEnded> try_ended_;
   const std::shared_ptr<RoundCounters> counters_ = std::make_shared<RoundCounters>();
   const std::shared_ptr<WeightClock> clock_ = std::make_shared<WeightClock>();
-  bool wants_key_ = false;
+  std::atomic<bool> wants_key_{false};
+  std::mutex building_;   // held while a new list is made: one follows the other
+  std::string balancer_;  // under building_
 
   // Of retries, in thousandths: each call earns a part of one.
   std::atomic<std::int32_t> budget_{kFullBudget};
