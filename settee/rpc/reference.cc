@@ -153,11 +153,12 @@ ReferenceCore::ReferenceCore(std::shared_ptr<Client::Core> client, const Service
     const auto found = options_.methods.find(name);
     const ReferMethod said = found == options_.methods.end() ? ReferMethod() : found->second;
     rules.name = name;
-    rules.timeout = said.timeout ? said.timeout : options_.timeout;
-    rules.try_timeout =
+    rules.rules.timeout = said.timeout ? said.timeout : options_.timeout;
+    rules.rules.try_timeout =
         said.try_timeout.value_or(options_.try_timeout.value_or(std::chrono::milliseconds(0)));
-    rules.retries = said.retries.value_or(options_.retries.value_or(client_->options.retries));
-    rules.idempotent = said.idempotent.value_or(idempotent);
+    rules.rules.retries =
+        said.retries.value_or(options_.retries.value_or(client_->options.retries));
+    rules.rules.idempotent = said.idempotent.value_or(idempotent);
     rules.concurrents = said.concurrents;
     rules.own_timeout = said.timeout.has_value();
     rules.own_retries = said.retries.has_value();
@@ -183,6 +184,10 @@ ReferenceCore::ReferenceCore(std::shared_ptr<Client::Core> client, const Service
         });
     for (MethodRules& rules : methods_) rules.tuned = &tuning_->method(rules.name);
   }
+  const auto unlimited = [](const MethodRules& one) { return one.concurrents == 0; };
+  direct_ = options_.filters.empty() && options_.concurrents == 0 && !options_.mock && !local_ &&
+            !tuning_ && !cluster_->wants_key() &&
+            std::all_of(methods_.begin(), methods_.end(), unlimited);
   const Runtime& runtime = client_->runtime;
   for (std::size_t i = 0; i < runtime.loop_count(); ++i) {
     per_loop_.emplace_back().loop = &client_->runtime.loop(i);
@@ -199,14 +204,14 @@ void ReferenceCore::set_addresses(const Providers& providers) {
   cluster_->describe([text = fmt::format("direct addresses {}", address_)] { return text; });
   cluster_->update(providers, {}, "direct");
   for (const std::shared_ptr<Address>& address : cluster_->reachable()) client_->pin(address);
-  const auto simple = [](const MethodRules& rules) {
-    return rules.retries == 0 && rules.concurrents == 0 && rules.try_timeout.count() == 0;
+  const auto simple = [](const MethodRules& one) {
+    return one.rules.retries == 0 && one.rules.try_timeout.count() == 0;
   };
-  plain_ = providers.size() == 1 && options_.filters.empty() && options_.routers.empty() &&
-           options_.concurrents == 0 && !options_.mock && !local_ && !tuning_ && simple(others_) &&
-           !client_->options.circuit_breaker.enabled &&
-           std::all_of(methods_.begin(), methods_.end(), simple);
-  if (plain_) only_ = cluster_->reachable().front();
+  if (direct_ && providers.size() == 1 && options_.routers.empty() &&
+      !client_->options.circuit_breaker.enabled && simple(others_) &&
+      std::all_of(methods_.begin(), methods_.end(), simple)) {
+    only_ = cluster_->reachable().front();
+  }
 }
 
 void ReferenceCore::watch(const std::vector<std::shared_ptr<Registry>>& registries) {
@@ -260,19 +265,30 @@ ReferenceCore::MethodRules& ReferenceCore::rules_of(const Outgoing& outgoing) no
   return others_;
 }
 
-FilterChain ReferenceCore::chain_of(std::string_view method) {
+// Each loop has chains of its own, so that loops do not count the same one.
+FilterChain ReferenceCore::chain_of(const Outgoing& outgoing) {
   if (client_->filters.empty() && options_.filters.empty()) return nullptr;
   PerLoop& here = *std::find_if(per_loop_.begin(), per_loop_.end(),
                                 [](const PerLoop& one) { return one.loop == Loop::current(); });
   if (const std::uint64_t version = client_->filters.version(); version != here.version) {
-    here.chains.clear();
+    here.chains.assign(service_ != nullptr ? service_->methods.size() : 0, std::nullopt);
+    here.named_chains.clear();
     here.version = version;
   }
-  const auto found = here.chains.find(method);
-  if (found != here.chains.end()) return found->second;
-  FilterChain chain = client_->filters.chain(options_.filters, options_.without_filters, method);
+  const auto make = [&] {
+    return client_->filters.chain(options_.filters, options_.without_filters, outgoing.name);
+  };
+  if (outgoing.method != nullptr) {
+    std::optional<FilterChain>& chain =
+        here.chains[static_cast<std::size_t>(outgoing.method - service_->methods.data())];
+    if (!chain) chain = make();
+    return *chain;
+  }
+  const auto found = here.named_chains.find(outgoing.name);
+  if (found != here.named_chains.end()) return found->second;
+  FilterChain chain = make();
   constexpr std::size_t kMostMethods = 1'000;
-  if (here.chains.size() < kMostMethods) here.chains.emplace(method, chain);
+  if (here.named_chains.size() < kMostMethods) here.named_chains.emplace(outgoing.name, chain);
   return chain;
 }
 
@@ -330,15 +346,6 @@ void ReferenceCore::tune(Way& way, const MethodRules& method, const CallPlan& pl
   } else if (!plan.retries && !method.own_retries) {
     way.rules.retries = all.retries().value_or(way.rules.retries);
   }
-}
-
-Task<void> ReferenceCore::filtered(Way& way) {
-  const FilterChain chain = chain_of(way.outgoing.name);
-  Last last(*this, way);
-  Call call(Side::kClient, name_, way.outgoing.name, address_, nullptr, &way.headers);
-  const Next next(chain ? *chain : kNoFilters, 0, call, last);
-  Result<void> done = co_await as_result(next());
-  if (!done) co_await fail(done.error());
 }
 
 Task<void> ReferenceCore::routed(Way& way) {
@@ -425,17 +432,18 @@ Task<void> ReferenceCore::whole(Outgoing outgoing, const CallPlan& plan) {
   }
   Way way;
   way.outgoing = outgoing;
-  way.rules.timeout = timeout_of(method, plan);
-  way.rules.try_timeout = method.try_timeout;
-  way.rules.retries = plan.retries.value_or(method.retries);
-  way.rules.idempotent = method.idempotent;
+  way.rules = method.rules;
+  if (plan.timeout) way.rules.timeout = plan.timeout;
+  if (plan.retries) way.rules.retries = *plan.retries;
   if (tuning_) tune(way, method, plan);
   if (plan.target) way.rules.target = &*plan.target;
   if (cluster_->wants_key()) way.rules.hash_key = first_argument(outgoing);
+  const FilterChain chain = chain_of(outgoing);
+  Last last(*this, way);
+  Call call(Side::kClient, name_, outgoing.name, address_, nullptr, &way.headers);
+  const Next filters(chain ? *chain : kNoFilters, 0, call, last);
   if (!observed()) {
-    const bool unfiltered = client_->filters.empty() && options_.filters.empty();
-    Task<void> work = unfiltered ? routed(way) : filtered(way);
-    Result<void> done = co_await as_result(std::move(work));
+    Result<void> done = co_await as_result(filters());
     if (!done) co_await fail(done.error());
     co_return;
   }
@@ -452,8 +460,7 @@ Task<void> ReferenceCore::whole(Outgoing outgoing, const CallPlan& plan) {
   Result<void> done;
   {
     const settee::detail::ContextSwitch inside(self, std::move(under));
-    Task<void> work = filtered(way);
-    done = co_await as_result(std::move(work));
+    done = co_await as_result(filters());
   }
   if (ended_.active()) {
     ClientCallEnded event;

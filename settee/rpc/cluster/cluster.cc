@@ -26,8 +26,9 @@ constexpr std::chrono::milliseconds kElasticPause{10};
 // A provider begins with warmupWeight, and has its own weight warmupTime ms after its startTime.
 Duration warm_in(const Provider& provider) {
   const std::int64_t time = provider.number("warmupTime", 0);
+  if (time <= 0) return Duration::zero();
   const std::int64_t start = provider.number("startTime", 0);
-  if (time <= 0 || start <= 0) return Duration::zero();
+  if (start <= 0) return Duration::zero();
   return std::chrono::milliseconds(start + time - milliseconds_now());
 }
 bool warms_up(const Provider& provider) { return warm_in(provider) > Duration::zero(); }

@@ -73,13 +73,14 @@ bool tried(const std::vector<Cluster::Failure>& failures, const Member& member) 
 // One try of a call, as far as it is counted and told.
 class Cluster::Try {
  public:
-  Try(Cluster& cluster, Peer& peer, Outgoing& outgoing, Observation* seen, Breaker::Ticket ticket)
+  Try(Cluster& cluster, Peer& peer, Outgoing& outgoing, Observation* seen, Breaker::Ticket ticket,
+      TimePoint began)
       : cluster_(cluster),
         peer_(peer),
         method_(outgoing.name),
         seen_(seen),
         ticket_(ticket),
-        began_(Clock::now()) {
+        began_(began) {
     peer_.in_flight.fetch_add(1, std::memory_order_relaxed);
     if (seen_ != nullptr) begin(outgoing);
   }
@@ -300,7 +301,9 @@ void Cluster::tell(const Peer& peer, std::string_view method,
 void Cluster::note(Peer& peer, std::string_view method, Breaker::Ticket ticket,
                    const Result<void>& ended, TimePoint began) {
   const TimePoint now = Clock::now();
-  peer.calls.fetch_add(1, std::memory_order_relaxed);
+  if (options_.fault_tolerance.regulation_effective) {
+    peer.calls.fetch_add(1, std::memory_order_relaxed);
+  }
   const bool answered = ended || ended.error().code() == Code::kBusiness;
   const bool faulty = !answered && is_fault(ended.error().code());
   if (answered) {
@@ -333,11 +336,15 @@ void Cluster::note(Peer& peer, std::string_view method, Breaker::Ticket ticket,
 Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, Observation* seen) {
   const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
   const TimePoint started = Clock::now();
-  const TimePoint deadline = Context::share(self.context).deadline();
+  Context under = Context::adopt(self.context);  // not counted: this coroutine keeps it
+  const TimePoint deadline = under.deadline();
+  static_cast<void>(under.release());
   TimePoint by = std::min(deadline, started + rules.timeout.value_or(options_.timeout));
   Loop& loop = runtime_.loop();
-  if (!loop.in_loop()) co_await resume_on(loop);
+  bool waited = !loop.in_loop();  // then `started` is not the time of the first try
+  if (waited) co_await resume_on(loop);
   if (version_.load(std::memory_order_acquire) == 0 && rules.target == nullptr) {
+    waited = true;
     TimePoint wait = by;
     if (options_.address_wait.count() > 0) wait = std::min(by, started + options_.address_wait);
     co_await known(wait);
@@ -354,14 +361,17 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, 
     if (!options_.routers.empty() && rules.target == nullptr) {
       Task<std::shared_ptr<const View>> routing = view(outgoing);
       routed = co_await std::move(routing);
+      waited = true;
     }
     std::shared_ptr<Peer> peer;
     Breaker::Ticket ticket = 0;
+    TimePoint now = failures.empty() && !waited ? started : Clock::now();
     {
       PerLoop& here = current();
-      if (!routed) routed = here.list->plain;
-      if (seen != nullptr) seen->route = routed->route;
+      const View& view = routed ? *routed : *here.list->plain;
+      if (seen != nullptr) seen->route = view.route;
       if (options_.mode == ClusterMode::kBroadcast && rules.target == nullptr) {
+        if (!routed) routed = here.list->plain;
         Task<void> all = broadcast(target, outgoing, rules, std::move(routed), by, seen);
         Result<void> ended = co_await as_result(std::move(all));
         if (!ended) co_await fail(ended.error());
@@ -370,11 +380,12 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, 
       if (rules.target != nullptr) {
         peer = peer_at(*rules.target);
       } else {
-        peer = choose(here, *routed, outgoing, rules, failures, anywhere);
+        peer = choose(here, view, outgoing, rules, failures, anywhere);
       }
       if (peer && options_.circuit_breaker.enabled) {
+        now = Clock::now();
         std::optional<Breaker::Change> change;
-        ticket = peer->breaker(outgoing.name).admit(options_.circuit_breaker, Clock::now(), change);
+        ticket = peer->breaker(outgoing.name).admit(options_.circuit_breaker, now, change);
         tell(*peer, outgoing.name, change);
         if (ticket == 0) {
           // Somebody else took the last trial.
@@ -384,18 +395,18 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, 
       }
     }
     if (!peer) {
-      Error error = failed(outgoing, *routed, failures);
+      Error error = failed(outgoing, routed ? *routed : *current().list->plain, failures);
       co_await fail(std::move(error));
     }
     if (!rules.timeout && failures.empty() && peer->timeout.count() > 0) {
       by = std::min(deadline, started + peer->timeout);
     }
-    auto left = std::chrono::ceil<std::chrono::milliseconds>(by - Clock::now());
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(by - now);
     if (rules.try_timeout.count() > 0) left = std::min(left, rules.try_timeout);
     outgoing.timeout = left;
     if (!failures.empty()) stats_.retries.add();
     const Baggage* const headers = outgoing.headers;
-    Try attempt(*this, *peer, outgoing, seen, ticket);
+    Try attempt(*this, *peer, outgoing, seen, ticket, now);
     Task<void> work = target.call(peer->address, outgoing);
     Result<void> ended = co_await as_result(std::move(work));
     attempt.end(ended);
@@ -404,7 +415,7 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, 
     failures.push_back({std::move(peer), ended.error()});
     if (failures.size() >= kMostTries || !again(rules, ended.error(), retries, anywhere) ||
         Clock::now() >= by) {
-      Error error = failed(outgoing, *routed, failures);
+      Error error = failed(outgoing, routed ? *routed : *current().list->plain, failures);
       co_await fail(std::move(error));
     }
   }
@@ -471,7 +482,7 @@ Task<void> Cluster::broadcast(Target& target, Outgoing outgoing, const Rules& ru
       own->tries = static_cast<int>(i);
     }
     Peer& peer = view->peer(i);
-    tries.push_back(std::make_unique<Try>(*this, peer, one, own, 0));
+    tries.push_back(std::make_unique<Try>(*this, peer, one, own, 0, Clock::now()));
     work.push_back(outcome_of(target.call(peer.address, one)));
   }
   std::vector<std::optional<Error>> errors = co_await when_all(std::move(work));

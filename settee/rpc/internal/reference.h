@@ -38,6 +38,7 @@ struct CallPlan {
   CallPlan() = default;
   /// An Error (kInvalidArgument) for a target that is no address, or what no call could be made with.
   explicit CallPlan(const CallOptions& options);
+  bool says_nothing() const noexcept { return !timeout && !retries && !target; }
 };
 
 class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
@@ -59,10 +60,12 @@ class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
 
   /// A call. What `outgoing` points to, and `plan`, must live until the Task ends.
   Task<void> call(const Outgoing& outgoing, const CallPlan& plan) {
-    if (plain_ && !plan.target && !observed() && client_->filters.empty()) {
-      Outgoing direct = outgoing;
-      direct.timeout = timeout_of(rules_of(outgoing), plan).value_or(client_->options.timeout);
-      return target_->call(only_, direct);
+    if (direct_ && plan.says_nothing() && !observed() && client_->filters.empty()) {
+      const cluster::Rules& rules = rules_of(outgoing).rules;
+      if (!only_) return cluster_->call(*target_, outgoing, rules, nullptr);
+      Outgoing there = outgoing;
+      there.timeout = rules.timeout.value_or(client_->options.timeout);
+      return target_->call(only_, there);
     }
     return whole(outgoing, plan);
   }
@@ -71,10 +74,7 @@ class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
   /// What holds for calls of one method.
   struct MethodRules {
     std::string name;
-    std::optional<std::chrono::milliseconds> timeout;
-    std::chrono::milliseconds try_timeout{0};
-    int retries = 0;
-    bool idempotent = false;
+    cluster::Rules rules;  // of calls that say nothing themselves
     std::size_t concurrents = 0;
     std::atomic<std::size_t> in_flight{0};
     bool own_timeout = false;  // said for the method
@@ -84,7 +84,8 @@ class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
   struct PerLoop {
     Loop* loop = nullptr;
     std::uint64_t version = 0;
-    std::map<std::string, FilterChain, std::less<>> chains;  // by method
+    std::vector<std::optional<FilterChain>> chains;                // of described methods
+    std::map<std::string, FilterChain, std::less<>> named_chains;  // of others
   };
   struct Last;
   class Place;
@@ -93,16 +94,11 @@ class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
   bool observed() const noexcept {
     return started_.active() || ended_.active() || try_started_.active() || try_ended_.active();
   }
-  static std::optional<std::chrono::milliseconds> timeout_of(const MethodRules& rules,
-                                                             const CallPlan& plan) {
-    return plan.timeout ? plan.timeout : rules.timeout;
-  }
   MethodRules& rules_of(const Outgoing& outgoing) noexcept;
   void tune(Way& way, const MethodRules& method, const CallPlan& plan);
-  FilterChain chain_of(std::string_view method);
+  FilterChain chain_of(const Outgoing& outgoing);
   cluster::Observation facts_of(const Outgoing& outgoing) const;
   Task<void> whole(Outgoing outgoing, const CallPlan& plan);
-  Task<void> filtered(Way& way);
   Task<void> routed(Way& way);
   Task<void> near_or_far(Way& way);
 
@@ -118,10 +114,10 @@ class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
   std::atomic<std::size_t> in_flight_{0};
   const std::unique_ptr<Target> target_;
   const std::shared_ptr<cluster::Cluster> cluster_;
-  std::unique_ptr<LocalTarget> local_;  // null: calls go over connections only
+  std::unique_ptr<LocalTarget> local_;   // null: calls go over connections only
   std::unique_ptr<ReferTuning> tuning_;  // null: no dynamic configuration
-  std::shared_ptr<Address> only_;
-  bool plain_ = false;  // there is nothing to choose and nothing to decide: calls go to only_
+  bool direct_ = false;                  // no step of this reference stands before the cluster's
+  std::shared_ptr<Address> only_;        // then there is nothing for the cluster to decide either
   std::vector<std::shared_ptr<Registry>> registries_;
   std::vector<Registry::Watch> watches_;
   std::vector<PerLoop> per_loop_;  // each touched on its loop only
