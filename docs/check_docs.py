@@ -228,7 +228,11 @@ LIMITS = "docs/limits.md"
 # header, struct, how the table calls it, members that are no limits
 LIMIT_STRUCTS = (
     ("settee/rpc/server.h", "ServerOptions", "rpc::ServerOptions",
-     {"host", "port", "app_name", "registries", "public_host", "public_port"}),
+     {"host", "port", "app_name", "registries", "public_host", "public_port", "authenticate"}),
+    ("settee/rpc/server.h", "AdaptiveLimit", "rpc::AdaptiveLimit", set()),
+    ("settee/rpc/server.h", "ProvideOptions", "rpc::ProvideOptions",
+     {"version", "unique_id", "pool", "weight", "filters", "without_filters", "adaptive",
+      "methods", "register_it", "dynamic", "warmup_time", "warmup_weight", "attributes"}),
     (
         "settee/rpc/client.h",
         "ClientOptions",

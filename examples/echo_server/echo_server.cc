@@ -8,7 +8,6 @@
 // With --registry (also file:///path) it publishes itself there. A signal ends it gracefully: it
 // withdraws, serves until consumers have heard of it, answers what runs, and exits with 0.
 
-#include <pthread.h>
 #include <signal.h>
 
 #include <cstdio>
@@ -18,6 +17,7 @@
 #include <thread>
 
 #include "examples/echo_server/echo.h"
+#include "settee/base/signals.h"
 
 namespace {
 
@@ -70,13 +70,8 @@ int main(int argc, char** argv) {
       usage();
     }
   }
-  // Blocked before any thread is made, so that only sigwait() below sees them.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   try {
+    settee::SignalWait signals{SIGTERM, SIGINT};
     settee::Runtime runtime{{.threads = static_cast<std::size_t>(threads),
                              .pool = {.core = static_cast<std::size_t>(pool),
                                       .max = static_cast<std::size_t>(pool),
@@ -91,9 +86,8 @@ int main(int argc, char** argv) {
     server.start();
     std::printf("READY port=%d\n", server.port());
     std::fflush(stdout);
-    int signal = 0;
-    sigwait(&signals, &signal);
-    server.stop();
+    signals.get();
+    server.stop();  // a second signal kills
   } catch (const settee::Error& error) {
     std::fprintf(stderr, "echo_server: %s\n", error.what());
     return 1;

@@ -11,6 +11,7 @@
 #include "examples/guide/fixture.h"
 #include "settee/base/event_bus.h"
 #include "settee/base/stats.h"
+#include "settee/rpc/events.h"
 
 namespace shop {
 namespace {
@@ -103,14 +104,79 @@ TEST(GuideServerTest, Filters) {
   server.provide<Orders>(std::make_shared<MyOrders>());
   settee::rpc::Client client{runtime};
   // [add_filter]
-  server.add_filter(std::make_shared<Timing>(runtime.stats()));  // before start()
-  client.add_filter(std::make_shared<Timing>(runtime.stats()));  // before the first call
+  server.add_filter(std::make_shared<Timing>(runtime.stats()));
+  client.add_filter(std::make_shared<Timing>(runtime.stats()));
   // [/add_filter]
   server.start();
   client.refer<Orders>("bolt://" + server.address())->note("x").get();
   const auto cell = runtime.stats().find("shop.call_time", {{"method", "note"}});
   ASSERT_TRUE(cell);
   EXPECT_EQ(cell->value, 2);
+}
+
+TEST(GuideServerTest, FiltersByName) {
+  settee::Runtime runtime{{.threads = 1}};
+  settee::rpc::Server server{runtime, {.host = "127.0.0.1", .port = 0}};
+  server.provide<Orders>(std::make_shared<MyOrders>());
+  server.start();
+  settee::rpc::Client client{runtime};
+  const auto orders = client.refer<Orders>("bolt://" + server.address());
+  // [filter_use]
+  settee::rpc::FilterUse use{std::make_shared<Timing>(runtime.stats())};
+  use.name = "timing";
+  use.order = -10;           // outside of those with higher numbers
+  use.methods = {"report"};  // by the names on the wire; empty: all
+  server.add_filter(use);
+  // ... calls ...
+  server.remove_filter("timing");
+  // [/filter_use]
+  orders->report(1999).get();
+  EXPECT_FALSE(runtime.stats().find("shop.call_time", {{"method", "report"}}));
+}
+
+TEST(GuideServerTest, Limits) {
+  settee::Runtime runtime{{.threads = 1}};
+  // [authenticate]
+  settee::rpc::ServerOptions options;
+  options.authenticate = [](const Call& call) -> settee::Result<void> {
+    if (call.header("x-token") == "secret") return {};
+    return settee::Error(settee::Code::kInvalidArgument, "no or a wrong x-token");
+  };
+  // [/authenticate]
+  options.host = "127.0.0.1";
+  options.port = 0;
+  settee::rpc::Server server{runtime, options};
+  // [limits]
+  settee::rpc::ProvideOptions provide;
+  provide.concurrents = 200;
+  provide.timeout = 2s;
+  provide.methods["report"].rate = 10;  // per second
+  provide.methods["report"].burst = 20;
+  provide.adaptive.max = 500;  // 0, the default: no adaptive limit
+  server.provide<Orders>(std::make_shared<MyOrders>(), provide);
+  // [/limits]
+  server.start();
+  settee::rpc::Client client{runtime};
+  const auto orders = client.refer<Orders>("bolt://" + server.address());
+  try {
+    orders->note("x").get();
+    FAIL();
+  } catch (const settee::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("no or a wrong x-token"), std::string::npos);
+  }
+}
+
+TEST_F(GuideTest, ServerEvents) {
+  std::atomic<int> slow{0};
+  // [server_events]
+  const settee::Subscription ended =
+      runtime.events().subscribe<settee::rpc::ServerCallEnded>([&](const auto& event) {
+        if (event.took > 100ms || event.error) ++slow;  // event.call.method, event.peer ...
+      });
+  // [/server_events]
+  EXPECT_THROW((*orders)->find("none").get(), settee::Error);
+  for (int i = 0; i < 5000 && slow == 0; ++i) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(slow, 1);
 }
 
 TEST_F(GuideTest, Statistics) {

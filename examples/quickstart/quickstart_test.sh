@@ -13,10 +13,8 @@ if (exec 3<>/dev/tcp/127.0.0.1/12200) 2>/dev/null; then
   exit 77
 fi
 work=$(mktemp -d)
-mkfifo "$work/enter"
-"$server" <"$work/enter" >"$work/server" 2>&1 &
+"$server" >"$work/server" 2>&1 &
 server_pid=$!
-exec 9>"$work/enter"
 trap 'kill "$server_pid" 2>/dev/null || true; rm -rf "$work"' EXIT
 
 for _ in $(seq 100); do
@@ -29,5 +27,5 @@ if [[ $answer != "ACME 4000 cents" ]]; then
   echo "the client printed '$answer'"
   exit 1
 fi
-echo >&9  # Enter: the server stops
+kill -INT "$server_pid"  # as Ctrl-C does: the server stops
 wait "$server_pid"

@@ -36,8 +36,8 @@ class ForeignClient : public testing::Test {
     return client.finish();
   }
 
-  std::int64_t counted(const char* name) {
-    const auto found = runtime_.stats().find(name);
+  std::int64_t counted(const char* name, settee::StatTags tags = {}) {
+    const auto found = runtime_.stats().find(name, std::move(tags));
     return found ? found->value : 0;
   }
 
@@ -108,7 +108,7 @@ class ForeignClientOfAFullPool : public ForeignClient {
     server_->provide<BlockingTypeService>(make_blocking_type_service(), provide);
     server_->start();
     expect_passed(run(peer, {"--cases", "busy"}), 1);
-    EXPECT_EQ(counted("settee.rpc.server.refused"), 1);
+    EXPECT_EQ(counted("settee.rpc.server.refused", {{"limit", "pool"}}), 1);
     server_.reset();
   }
 };

@@ -117,9 +117,8 @@ struct ThreadPool::Impl {
       if (stopping) break;
       ++idle;
       tell();
-      const bool woken = work.wait_for(lock, options.keep_alive, [&] {
-        return queued > 0 || stopping;
-      });
+      const bool woken =
+          work.wait_for(lock, options.keep_alive, [&] { return queued > 0 || stopping; });
       --idle;
       if (!woken && threads > options.core) break;
     }

@@ -113,8 +113,10 @@ class MyProbe : public Probe {
     const int now = ++napping;
     for (int most = most_napping; now > most && !most_napping.compare_exchange_weak(most, now);) {
     }
-    co_await settee::sleep_for(std::chrono::milliseconds(ms));
+    const settee::Result<void> slept =
+        co_await as_result(settee::sleep_for(std::chrono::milliseconds(ms)));
     --napping;
+    if (!slept) co_await settee::fail(slept.error());
     co_return ms;
   }
   Task<std::int32_t> block(std::int32_t ms) override {

@@ -449,11 +449,7 @@ void Server::Core::stop() {
 }
 
 std::size_t Server::Core::running() const {
-  std::shared_ptr<const ServiceTable> services;
-  {
-    const std::lock_guard lock(mutex_);
-    services = table_;
-  }
+  const std::shared_ptr<const ServiceTable> services = table();
   std::size_t running = 0;
   for (const auto& [name, entry] : services->services) running += entry->running();
   return running;

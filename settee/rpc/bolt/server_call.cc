@@ -49,12 +49,10 @@ std::size_t frame_size(const Frame& frame) {
 
 }  // namespace
 
-// The status of a failed call's answer. Java answers with status 0 and an error header in every codec.
-// A protobuf client of Node looks at the status only: it would take the text for a message and, as
-// that fails, close the connection with all calls on it. Java's requests tell their call type, Node's
-// do not.
+// Java answers with status 0 and an error header in every codec. A protobuf client of Node looks at
+// the status only: it would take the text for a message and, as that fails, close the connection with
+// all calls on it. Java's requests tell their call type, Node's do not.
 Status failure_status(const Frame& request) {
-  if (request.codec != static_cast<std::uint8_t>(Codec::kProtobuf)) return Status::kSuccess;
   HeaderReader header(request.header);
   for (std::string_view key, value; header.next(key, value);) {
     if (key == "type") return Status::kSuccess;
@@ -113,29 +111,29 @@ Task<void> ServerCall::proceed() {
 }
 
 bool ServerCall::read_arguments(void* const* arguments) {
-  Result<void> read = watched_ ? read_watched(arguments) : source_->read(*method_.info, arguments);
+  TimePoint before{};
+  if (watched_) [[unlikely]]
+    before = Clock::now();
+  const Result<void> read = source_->read(*method_.info, arguments);
+  if (watched_) [[unlikely]]
+    watched_->measures.decode = Clock::now() - before;
   source_ = nullptr;
   headers_ = FrameHeaders();
-  if (read) [[likely]]
-    return true;
+  if (!read) [[unlikely]]
+    refuse_arguments(read.error());
+  return static_cast<bool>(read);
+}
+
+void ServerCall::refuse_arguments(const Error& error) {
   failed_ = true;
   core_.stats.failures.add();
-  const std::string message =
-      fmt::format("{}#{}: reading the arguments: {}", method_.service->unique_name, method_.name,
-                  read.error().what());
+  const std::string message = fmt::format("{}#{}: reading the arguments: {}",
+                                          method_.service->unique_name, method_.name, error.what());
   core_.log_bad_peer(fmt::format("from {}: {}", call_.peer(), message));
-  if (watched_) watched_->error = Error(read.error().code(), message);
+  if (watched_) watched_->error = Error(error.code(), message);
   if (session_ != nullptr && !oneway_) {
     session_->answer_status(as_frame(), Status::kServerDeserialize, message);
   }
-  return false;
-}
-
-Result<void> ServerCall::read_watched(void* const* arguments) {
-  const TimePoint before = Clock::now();
-  Result<void> read = source_->read(*method_.info, arguments);
-  watched_->measures.decode = Clock::now() - before;
-  return read;
 }
 
 ThreadPool* ServerCall::pool() {
@@ -192,11 +190,27 @@ bool ServerCall::too_late(TimePoint now) {
 
 void ServerCall::write_result(const void* result) {
   if (oneway_) return;
+  if (watched_ && !watched_->encoding) [[unlikely]]
+    return write_watched(result);
   if (loop_.in_loop()) {
     if (session_ != nullptr) send_result(session_->connection_.out(), result);
   } else {
     send_result(aside_, result);  // on a pool's thread: the loop sends it
   }
+}
+
+void ServerCall::write_watched(const void* result) {
+  watched_->encoding = true;
+  const TimePoint before = Clock::now();
+  write_result(result);
+  watched_->measures.encode = Clock::now() - before;
+}
+
+void ServerCall::finish_otherwise(const Result<void>& ended) {
+  succeeded_ = ended && !failed_;
+  if (!ended) core_.stats.failures.add();
+  const bool answered = session_ != nullptr && !oneway_ && answer_otherwise(ended);
+  if (watched_) tell_ended(ended, answered);
 }
 
 // Nothing at all, busy, or the Error.
@@ -321,11 +335,8 @@ void ServerCall::watch(const Frame& frame, Context& context) {
   watched_->arrived = Clock::now();
   watched_->measures.request_bytes = frame_size(frame);
   if (!core_.events.received.active()) return;
-  ServerCallReceived event;
-  event.call = facts();
-  event.peer = call_.peer();
-  event.request = Momentary<const Call>(&call_);
-  event.context = Momentary<Context>(&context);
+  // In one piece: what is momentary is lost when it is assigned.
+  const ServerCallReceived event{facts(), call_.peer(), &call_, &context};
   core_.events.received.publish(event);
 }
 

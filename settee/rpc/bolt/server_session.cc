@@ -71,7 +71,7 @@ net::Protocol::Taken ServerSession::on_data(net::Connection& connection,
   limits.content = core_->options.max_frame;
   std::size_t used = 0;
   std::size_t frames = 0;
-  now_ = connection.loop().now();
+  look_at_clock(connection.loop().now());
   watched_ = core_->events.calls();
   // A peer that does not read its answers gets no more of them made: the rest comes again when it has.
   while (!held_back_ && !connection.congested()) {
@@ -83,8 +83,10 @@ net::Protocol::Taken ServerSession::on_data(net::Connection& connection,
       return {used};
     }
     // The turn's clock stands still while its calls run: now and then a look at the real one.
-    if ((++frames & 7) == 0) now_ = Clock::now();
-    handle(frame);
+    if ((++frames & 7) == 0) look_at_clock(Clock::now());
+    // What has waited is perhaps not wanted any more; that is seen before it is decoded.
+    if (frame.timeout_ms > waited_ms_ || !drop_expired(frame)) [[likely]]
+      handle(frame);
     if (connection.closed()) return {used};
     used += step.size;
     if (in_flight_ >= core_->options.max_in_flight) {
@@ -147,10 +149,11 @@ void ServerSession::answer_failure(const Frame& frame, std::string_view message)
   connection_.cork();
 }
 
-void ServerSession::refresh_table() {
+void ServerSession::take_table() {
   core_->refresh(own_loop_);
   if (own_loop_.version == table_version_) return;
   table_version_ = own_loop_.version;
+  filtered_ = !own_loop_.table->chains.empty();
   last_service_ = nullptr;
   last_method_ = nullptr;
 }
@@ -199,21 +202,28 @@ void ServerSession::turn_away(const Frame& frame) {
   answer_status(frame, Status::kBusy, {});
 }
 
+void ServerSession::look_at_clock(TimePoint now) {
+  now_ = now;
+  const Duration waited = now - connection_.last_read();
+  waited_ms_ =
+      std::chrono::duration_cast<std::chrono::duration<std::int32_t, std::milli>>(waited).count();
+}
+
 // Who has stopped waiting gets no answer.
-void ServerSession::drop_expired(const Frame& frame) {
+bool ServerSession::drop_expired(const Frame& frame) {
+  if (frame.command != Command::kRequest || frame.type != FrameType::kRequest ||
+      frame.timeout_ms <= 0) {
+    return false;
+  }
   const CalledNames names = names_of(frame);
   core_->expired(core_->stats.expired_arrival, names.service, names.method, peer_text(),
                  "the caller's time had passed before its call was looked at");
+  return true;
 }
 
 void ServerSession::handle_request(const Frame& frame) {
   if (core_->draining.load(std::memory_order_acquire)) [[unlikely]]
     return turn_away(frame);
-  // Before anything of it is decoded.
-  if (now_ - connection_.last_read() >= std::chrono::milliseconds(frame.timeout_ms) &&
-      frame.timeout_ms > 0 && frame.type == FrameType::kRequest) [[unlikely]] {
-    return drop_expired(frame);
-  }
   if (frame.class_name != kRequestClass) {
     core_->stats.failures.add();
     answer_status(frame, Status::kServerException,

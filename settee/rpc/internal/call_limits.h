@@ -39,7 +39,7 @@ std::string_view to_string(RefusedBy by) noexcept;
 
 /// So many per second and so many at once, as the generic cell rate algorithm: it keeps the time at
 /// which the bucket would be full again.
-class RateLimit {
+class SETTEE_API RateLimit {
  public:
   /// rate 0: no limit. burst 0: a tenth of rate, at least 1.
   RateLimit(double rate, double burst) noexcept;
@@ -94,7 +94,7 @@ class AdaptiveConcurrency {
   TimePoint::rep probe_at_ = 0;
 };
 
-class CallLimits {
+class SETTEE_API CallLimits {
  public:
   CallLimits(std::size_t concurrents, double rate, double burst,
              const AdaptiveLimit& adaptive) noexcept;

@@ -159,10 +159,13 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
 
   /// The newest table.
   std::shared_ptr<const ServiceTable> table() const;
-  /// What this server has of `loop`, with the newest table.
+  /// What this server has of `loop`. Its table may be an old one, or none: see refresh().
   ServerLoop& of(Loop& loop);
+  bool is_newest(const ServerLoop& loop) const noexcept {
+    return loop.version == table_version_.load(std::memory_order_acquire);
+  }
   void refresh(ServerLoop& loop) {
-    if (loop.version != table_version_.load(std::memory_order_acquire)) take_table(loop);
+    if (!is_newest(loop)) take_table(loop);
   }
 
   void provide(const ServiceInfo& service, std::shared_ptr<void> owner, void* object,

@@ -28,6 +28,7 @@ class FrameHeaders final : public ReceivedHeaders {
   std::span<const std::uint8_t> block_;
 };
 
+/// The status of a failed call's answer, for a request in protobuf.
 Status failure_status(const Frame& request);
 
 /// It lives in the frame of run_call() and is known to its session, which tells it when the connection
@@ -77,6 +78,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
     TimePoint submitted{};  // to a pool
     TimePoint begun{};
     Duration queued{};
+    bool encoding = false;
     CallMeasures measures;
     std::optional<Error> error;  // of a call that failed otherwise than by its method
   };
@@ -89,12 +91,13 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
 
   Frame as_frame() const;
   Task<void> serve_filtered();
-  Result<void> read_watched(void* const* arguments);
+  [[gnu::cold]] void refuse_arguments(const Error& error);
   bool too_late(TimePoint now);
+  [[gnu::noinline]] void finish_otherwise(const Result<void>& ended);
   bool answer_otherwise(const Result<void>& ended);
-  void keep(FilterChain filters);
-  void guard();
-  void leave_limits() noexcept;
+  [[gnu::noinline]] void keep(FilterChain filters);
+  [[gnu::noinline]] void guard();
+  [[gnu::noinline]] void leave_limits() noexcept;
   // Nobody waits any more; only what took long enough to suspend can be.
   bool late() const {
     return callers_deadline_ != kNoDeadline && loop_.now() >= callers_deadline_ && aside_.empty() &&
@@ -107,6 +110,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
   // While somebody listens.
   void watch(const Frame& frame, Context& context);
   CallFacts facts() const;
+  void write_watched(const void* result);
   void tell_started();
   void tell_ended(const Result<void>& ended, bool answered);
 
@@ -154,7 +158,9 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
       codec_(static_cast<Codec>(frame.codec)),
       crc_(frame.crc),
       oneway_(frame.type == FrameType::kOneway),
-      failure_status_(failure_status(frame)),
+      failure_status_(frame.codec == static_cast<std::uint8_t>(Codec::kProtobuf)
+                          ? failure_status(frame)
+                          : Status::kSuccess),
       headers_(frame.header),
       call_(Side::kServer, method.service->unique_name, method.name, session.peer_text(),
             &headers_) {
@@ -165,7 +171,8 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
   item_ = new ServerCallItem;
   item_->call.store(&call_, std::memory_order_relaxed);
   item_->retain();  // ours; the other is the Context's
-  if (!session.own_loop_.table->chains.empty()) keep(session.own_loop_.table->chain(method));
+  if (session.filtered_) [[unlikely]]
+    keep(session.own_loop_.table->chain(method));
 }
 
 [[gnu::always_inline]] inline ServerCall::~ServerCall() {
@@ -201,22 +208,15 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
   return context;
 }
 
-inline void ServerCall::finish(const Result<void>& ended) {
-  succeeded_ = ended && !failed_;
-  if (!ended) core_.stats.failures.add();
-  bool answered = false;
-  if (session_ != nullptr && !oneway_) {
-    if (failed_ || late() || !ended) [[unlikely]] {
-      answered = answer_otherwise(ended);
-    } else {
-      net::Connection& connection = session_->connection_;
-      if (!aside_.empty()) connection.out().append(std::move(aside_));
-      connection.cork();
-      answered = true;
-    }
-  }
+[[gnu::always_inline]] inline void ServerCall::finish(const Result<void>& ended) {
+  if (session_ == nullptr || oneway_ || failed_ || late() || !ended) [[unlikely]]
+    return finish_otherwise(ended);
+  succeeded_ = true;
+  net::Connection& connection = session_->connection_;
+  if (!aside_.empty()) connection.out().append(std::move(aside_));
+  connection.cork();
   if (watched_) [[unlikely]]
-    tell_ended(ended, answered);
+    tell_ended(ended, true);
 }
 
 }  // namespace settee::inline v0::rpc::bolt

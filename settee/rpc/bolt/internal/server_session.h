@@ -77,17 +77,23 @@ class ServerSession final : public net::Protocol, private Timer {
   void refuse_header(const Frame& frame);
   void handle(const Frame& frame);
   void handle_request(const Frame& frame);
-  void turn_away(const Frame& frame);
-  void drop_expired(const Frame& frame);
+  [[gnu::cold]] void turn_away(const Frame& frame);
+  void look_at_clock(TimePoint now);
+  /// Of a frame whose time is not over waited_ms_. True: nobody waits for its answer any more.
+  [[gnu::noinline]] bool drop_expired(const Frame& frame);
   void handle_hessian(const Frame& frame);
   void handle_plain(const Frame& frame);  // protobuf and JSON
   void handle_generic(const Frame& frame, ServiceEntry& service, hessian::Reader& reader);
-  void refresh_table();
+  void refresh_table() {
+    if (own_loop_.version != table_version_ || !core_->is_newest(own_loop_)) take_table();
+  }
+  [[gnu::noinline]] void take_table();
   ServiceEntry* find_service(std::string_view name);
   void begin(const Frame& frame, MethodEntry& method, ArgumentSource& source, Baggage baggage);
   /// Authentication and limits. False: it has been answered.
-  bool let_in(const Frame& frame, MethodEntry& method, const Baggage& baggage);
-  bool authenticated(const Frame& frame, MethodEntry& method, const Baggage& baggage);
+  [[gnu::noinline]] bool let_in(const Frame& frame, MethodEntry& method, const Baggage& baggage);
+  [[gnu::noinline]] bool authenticated(const Frame& frame, MethodEntry& method,
+                                       const Baggage& baggage);
   void let_calls_go() noexcept;
 
   // Answers that need no handler.
@@ -103,11 +109,13 @@ class ServerSession final : public net::Protocol, private Timer {
   ServerLoop& own_loop_;
   RunningCalls calls_;
   TimePoint now_{};                  // within on_data(): at most a few calls old
+  std::int32_t waited_ms_ = 0;       // the bytes that are looked at, since they were read
   std::uint64_t table_version_ = 0;  // of what is below
   ServiceEntry* last_service_ = nullptr;
   MethodEntry* last_method_ = nullptr;
   std::size_t in_flight_ = 0;
-  bool watched_ = false;         // somebody listens to what becomes of calls, as of this read
+  bool filtered_ = false;   // the table has filters
+  bool watched_ = false;    // somebody listens to what becomes of calls, as of this read
   bool held_back_ = false;  // not read, as too much is in flight
   // Outlives the session with calls that still run: what they call their peer points to it.
   std::shared_ptr<const std::string> peer_text_;
