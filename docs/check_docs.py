@@ -237,7 +237,8 @@ LIMIT_STRUCTS = (
         "settee/rpc/client.h",
         "ClientOptions",
         "rpc::ClientOptions",
-        {"app_name", "serialization", "dialect", "balancer", "failover", "fault_tolerance"},
+        {"app_name", "serialization", "dialect", "balancer", "cluster", "in_process",
+         "fault_tolerance", "outlier_ejection", "circuit_breaker", "dynamic_config"},
     ),
     ("settee/rpc/registry.h", "RegistryOptions", "rpc::RegistryOptions",
      {"backup_directory", "auth_scheme", "auth"}),
@@ -267,7 +268,7 @@ LIMIT_PATTERNS = (
     ("make_stream(capacity)", "settee/base/stream.h", r"make_stream\(std::size_t capacity = (\w+)\)"),
     ("Stats(max_cells)", "settee/base/stats.h", r"kDefaultMaxStatCells = ([^;]+);"),
     ("hessian::Writer depth", "settee/hessian/writer.h", r"kDefaultDepth = ([^;]+);"),
-    ("tries of a call", "settee/rpc/cluster/cluster.cc", r"kMostTries = ([^;]+);"),
+    ("tries of a call", "settee/rpc/cluster/cluster_call.cc", r"kMostTries = ([^;]+);"),
     (
         "methods with a round of their own",
         "settee/rpc/cluster/internal/round_counters.h",

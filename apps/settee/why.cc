@@ -50,7 +50,7 @@ std::string ask(Runtime& runtime, const rpc::GenericReference& service, const st
       case Code::kBusiness: return {};
       case Code::kServiceNotFound: return "it answers, but does not provide the service";
       case Code::kBusy: return "it answers that it is busy, or about to stop";
-      default: return error.message();
+      default: return error.cause() != nullptr ? error.cause()->message() : error.message();
     }
   }
 }
@@ -83,11 +83,9 @@ int run(const WhyCommand& command) {
   std::string table;
   for (const rpc::AddressStatus& status : service->addresses()) {
     const std::string address = endpoint_of(status.url);
-    // What a registry lists for others has been dropped before any connection.
+    // Dropped before any connection, or it cannot be reached: there is nobody to ask.
     std::string reason = status.dropped;
-    if (reason.empty() || status.state != "idle") {
-      reason = ask(runtime, *service, address, command.timeout);
-    }
+    if (reason.empty()) reason = ask(runtime, *service, address, command.timeout);
     if (reason.empty()) ++good;
     table += fmt::format("  {:<24} {}\n", address,
                          reason.empty() ? fmt::format("is called, weight {}", status.weight)

@@ -11,6 +11,7 @@
 #include "interop/tests/zookeeper_server.h"
 #include "settee/base/event_bus.h"
 #include "settee/rpc/dynamic_config.h"
+#include "settee/rpc/registry.h"
 #include "settee/rpc/registry/registry_test_log.h"
 
 namespace {
@@ -97,6 +98,29 @@ TEST_F(ZookeeperDynamic, AValueThatCannotBeLeavesWhatWasThere) {
   EXPECT_EQ(refused->value, "soon");
   EXPECT_EQ(refused->source, kRoot + kTimeout);
   EXPECT_NE(refused->reason.find("expected a duration"), std::string::npos);
+}
+
+TEST_F(ZookeeperDynamic, AUserReadsWhatIsForThatUserAlone) {
+  // The registry's nodes for a user are made by one; so is the folder of the configuration here.
+  settee::rpc::RegistryOptions as_shop;
+  as_shop.auth_scheme = "digest";
+  as_shop.auth = "shop:hush";
+  const auto registry = settee::rpc::open_registry(runtime_, server_.url() + "/shops", as_shop);
+  settee::rpc::ServiceKey key;
+  key.interface_name = "config";
+  registry->publish(key, settee::rpc::Provider::parse("bolt://10.0.0.1:1").value()).get();
+  const auto open_as = [&](const std::string& auth) {
+    settee::rpc::DynamicConfigOptions options;
+    options.auth_scheme = auth.empty() ? "" : "digest";
+    options.auth = auth;
+    return settee::rpc::open_dynamic_config(runtime_, server_.url() + "/shops", "providers",
+                                            options);
+  };
+  const auto stranger = open_as("");
+  EXPECT_TRUE(
+      eventually([&] { return stranger->status().find("not permitted") != std::string::npos; }));
+  const auto shop = open_as("shop:hush");
+  EXPECT_TRUE(eventually([&] { return shop->values().size() == 1; })) << shop->status();
 }
 
 TEST_F(ZookeeperDynamic, WithoutTheServerWhatWasInForceStaysSo) {

@@ -40,7 +40,7 @@
 // Errors: Code::kConfig. The message lists every problem (at most 50) with file:line:column, or the
 // variable, or "code"; the path of the key; what was expected. Unknown keys are problems, found by
 // bind() within its section and by check_unused() elsewhere. Values of keys whose path contains
-// password, passwd, secret or token are shown nowhere.
+// password, passwd, secret, token or addauth are shown nowhere.
 // Threads: set() and use_environment() need the Config for themselves; the rest may run at once.
 
 #pragma once

@@ -57,7 +57,7 @@ bool is_below(std::string_view path, std::string_view ancestor) {
 
 bool is_secret(std::string_view key) {
   const std::string name = detail::lower(key);
-  for (const std::string_view word : {"password", "passwd", "secret", "token"}) {
+  for (const std::string_view word : {"password", "passwd", "secret", "token", "addauth"}) {
     if (name.find(word) != std::string::npos) return true;
   }
   return false;

@@ -270,6 +270,8 @@ struct RpcConfig::State {
       options.session_timeout = config.session_timeout;
       options.scan_period = config.scan_period;
       options.backup_directory = config.backup_directory;
+      options.auth_scheme = config.parameters.scheme;
+      options.auth = config.parameters.add_auth;
       try {
         opened = open_registry(runtime, registry_url(config), options);
       } catch (const Error& error) {
@@ -287,6 +289,8 @@ struct RpcConfig::State {
       DynamicConfigOptions options;
       options.session_timeout = config.session_timeout;
       options.scan_period = config.scan_period;
+      options.auth_scheme = config.parameters.scheme;
+      options.auth = config.parameters.add_auth;
       try {
         dynamic =
             open_dynamic_config(runtime, config.address, settings.application.app_name, options);

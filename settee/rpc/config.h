@@ -61,6 +61,12 @@ struct ApplicationConfig {
   std::string app_name;  ///< appName
 };
 
+/// parameters: of a registry, and of the configCenter
+struct ZookeeperParameters {
+  std::string scheme;    ///< "digest"
+  std::string add_auth;  ///< addAuth: "user:password". Shown nowhere.
+};
+
 /// registries: by a name of your own
 struct RegistryConfig {
   std::string protocol = "zookeeper";  ///< Or "local".
@@ -72,6 +78,7 @@ struct RegistryConfig {
   std::chrono::milliseconds session_timeout{20'000};  ///< sessionTimeout: RegistryOptions.
   std::chrono::milliseconds scan_period{2'000};       ///< scanPeriod: of a local file.
   std::string backup_directory;                       ///< backupDirectory: RegistryOptions.
+  ZookeeperParameters parameters;
 };
 
 /// servers: by a name of your own
@@ -232,6 +239,7 @@ struct ConfigCenterConfig {
   std::string address;  ///< zookeeper://host:port[/root] or file:///path. Empty: nowhere.
   std::chrono::milliseconds session_timeout{20'000};  ///< sessionTimeout
   std::chrono::milliseconds scan_period{2'000};       ///< scanPeriod
+  ZookeeperParameters parameters;
 };
 
 /// The whole. In code: fill it and give it to RpcConfig.
@@ -310,9 +318,11 @@ class SETTEE_API RpcConfig {
 }  // namespace settee::inline v0::rpc
 
 SETTEE_STRUCT(settee::rpc::ApplicationConfig, "settee.rpc.ApplicationConfig", (app_name, "appName"))
+SETTEE_STRUCT(settee::rpc::ZookeeperParameters, "settee.rpc.ZookeeperParameters", scheme,
+              (add_auth, "addAuth"))
 SETTEE_STRUCT(settee::rpc::RegistryConfig, "settee.rpc.RegistryConfig", protocol, address, file,
               (register_, "register"), subscribe, timeout, (session_timeout, "sessionTimeout"),
-              (scan_period, "scanPeriod"), (backup_directory, "backupDirectory"))
+              (scan_period, "scanPeriod"), (backup_directory, "backupDirectory"), parameters)
 SETTEE_LIMITS(settee::rpc::RegistryConfig, (timeout, 1ms, 1h), (session_timeout, 100ms, 1h),
               (scan_period, 1ms, 1h))
 SETTEE_STRUCT(settee::rpc::ServerConfig, "settee.rpc.ServerConfig", protocol, host, port,
@@ -398,7 +408,7 @@ SETTEE_LIMITS(settee::rpc::CircuitBreakerConfig, (window, 1ms, 24h),
               (least_calls, 1, settee::kNoLimit), (failure_rate, 0.0, 1.0), (slow_call, 0ms, 24h),
               (open_time, 1ms, 24h), (trial_calls, 1, settee::kNoLimit))
 SETTEE_STRUCT(settee::rpc::ConfigCenterConfig, "settee.rpc.ConfigCenterConfig", address,
-              (session_timeout, "sessionTimeout"), (scan_period, "scanPeriod"))
+              (session_timeout, "sessionTimeout"), (scan_period, "scanPeriod"), parameters)
 SETTEE_LIMITS(settee::rpc::ConfigCenterConfig, (session_timeout, 100ms, 1h), (scan_period, 1ms, 1h))
 SETTEE_STRUCT(settee::rpc::RpcSettings, "settee.rpc.RpcSettings", application, registries, servers,
               providers, consumers, client, (config_center, "configCenter"),

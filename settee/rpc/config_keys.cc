@@ -41,7 +41,6 @@ constexpr auto kKnown = std::to_array<Known>({
     {"RegistryConfig", "index", ""},
     {"RegistryConfig", "batch", ""},
     {"RegistryConfig", "batchSize", ""},
-    {"RegistryConfig", "parameters", ""},
     {"ServerConfig", "contextPath", "Bolt has no paths"},
     {"ServerConfig", "ioThreads", kRuntime},
     {"ServerConfig", "threadPoolType", kPool},

@@ -400,6 +400,15 @@ TEST_F(RpcConfigTest, ValuesThatCannotBeAreToldWithTheirPlace) {
             "2m from 1s to 1d, got 10ms");
 }
 
+TEST_F(RpcConfigTest, TheUserOfARegistryIsShownNowhere) {
+  const RpcConfig config = parsed(
+      "registries: {main: {address: \"127.0.0.1:1\", parameters: {scheme: digest, addAuth: "
+      "\"shop:hush\"}}}\n");
+  EXPECT_EQ(config.settings().registries.at("main").parameters.add_auth, "shop:hush");
+  EXPECT_EQ(config.origins().dump().find("hush"), std::string::npos);
+  EXPECT_NE(config.origins().dump().find("scheme = \"digest\""), std::string::npos);
+}
+
 TEST_F(RpcConfigTest, EntriesThatDoNotFitEachOtherAreToldTogether) {
   EXPECT_EQ(error("registries:\n"
                   "  main: {address: \"127.0.0.1:2181\", subscribe: false}\n"

@@ -65,6 +65,9 @@ struct ConfigChanged {
 struct DynamicConfigOptions {
   std::chrono::milliseconds scan_period{2'000};       ///< File: looked at so often at least.
   std::chrono::milliseconds session_timeout{20'000};  ///< ZooKeeper: a session's.
+  /// ZooKeeper: as in RegistryOptions.
+  std::string auth_scheme = {};
+  std::string auth = {};
 };
 
 namespace detail {

@@ -40,11 +40,13 @@ constexpr milliseconds kProbePause{2'000};
 class DynamicZookeeper final : public DynamicStore {
  public:
   DynamicZookeeper(Runtime& runtime, std::string url, ZookeeperAddress servers,
-                   std::string_view app, milliseconds session_timeout)
+                   std::string_view app, const DynamicConfigOptions& options)
       : DynamicStore(runtime, std::move(url)),
         servers_(std::move(servers)),
         path_(fmt::format("{}sofa-rpc/config/{}", servers_.root, app)),
-        session_timeout_(session_timeout) {
+        session_timeout_(options.session_timeout),
+        auth_scheme_(options.auth_scheme),
+        auth_(options.auth) {
     thread_ = std::thread([this] { run(); });
   }
   ~DynamicZookeeper() override { stop(); }
@@ -82,7 +84,9 @@ class DynamicZookeeper final : public DynamicStore {
     const Session::News news = session_->news();
     if (!news.changed.empty()) fresh_ = false;
     if (news.state == ZOO_EXPIRED_SESSION_STATE || news.state == ZOO_AUTH_FAILED_STATE) {
-      lose_session("the session has ended");
+      lose_session(news.state == ZOO_AUTH_FAILED_STATE
+                       ? "the server does not take the user (scheme, addAuth)"
+                       : "the session has ended");
       return open_at_;
     }
     if (news.state != ZOO_CONNECTED_STATE) return while_disconnected();
@@ -108,11 +112,12 @@ class DynamicZookeeper final : public DynamicStore {
                                          [this] {
                                            woken_ = true;
                                            changed_.notify_all();
-                                         });
+                                         },
+                                         auth_.empty());
     connected_ = false;
     lost_at_ = Clock::now();
     probe_at_ = lost_at_ + kFirstPause;
-    if (session_->open(servers_.hosts(), session_timeout_)) return;
+    if (session_->open(servers_.hosts(), session_timeout_, auth_scheme_, auth_)) return;
     const int error = errno;
     session_.reset();
     trouble(fmt::format("{}: opening a session: {} ({})", address(), std::strerror(error), why()));
@@ -206,6 +211,8 @@ class DynamicZookeeper final : public DynamicStore {
   const ZookeeperAddress servers_;
   const std::string path_;
   const milliseconds session_timeout_;
+  const std::string auth_scheme_;
+  const std::string auth_;
   std::mutex joining_;
   std::mutex mutex_;  // guards what follows, and what the session is told
   std::condition_variable changed_;
@@ -231,7 +238,7 @@ std::shared_ptr<DynamicConfig> open_dynamic_zookeeper(Runtime& runtime, std::str
   Result<ZookeeperAddress> servers = ZookeeperAddress::parse(url);
   if (!servers) throw servers.error();
   return std::make_shared<DynamicZookeeper>(runtime, std::string(url), *std::move(servers), app,
-                                            options.session_timeout);
+                                            options);
 }
 
 }  // namespace settee::inline v0::rpc
