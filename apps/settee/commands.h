@@ -76,4 +76,10 @@ struct WhyCommand {
 };
 int run(const WhyCommand& command);
 
+struct ServicesCommand {
+  std::string url;  ///< A registry's.
+  std::chrono::milliseconds timeout{3000};
+};
+int run(const ServicesCommand& command);
+
 }  // namespace settee::cli

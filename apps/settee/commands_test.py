@@ -657,6 +657,30 @@ class WhyTest(WithEchoServer):
         self.assertRegex(out, rf"(?m)^  127.0.0.1:{gone} +connect +.*Connection refused")
 
 
+class ServicesTest(unittest.TestCase):
+    def test_what_a_registry_lists(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "services")
+            path.write_text("com.acme.A:1.0@DEFAULT\tbolt://127.0.0.1:1?weight=50&appName=shop\n"
+                            "com.acme.A:1.0:blue@DEFAULT\tbolt://127.0.0.1:2\n"
+                            "com.acme.B:2.0@DEFAULT\tbolt://127.0.0.1:3\n")
+            code, out, err = settee("services", f"file://{path}")
+            self.assertEqual((code, err), (0, ""))
+            self.assertEqual([line.split() for line in out.splitlines()], [
+                ["com.acme.A:1.0"], ["bolt://127.0.0.1:1", "weight", "50", "of", "shop"],
+                ["com.acme.A:1.0:blue"], ["bolt://127.0.0.1:2", "weight", "100"],
+                ["com.acme.B:2.0"], ["bolt://127.0.0.1:3", "weight", "100"]])
+            path.write_text("")
+            self.assertIn("lists no interface", settee("services", f"file://{path}")[1])
+
+    def test_a_registry_that_is_not_there(self):
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            gone = closed.getsockname()[1]
+        code, out, err = settee("services", f"zookeeper://127.0.0.1:{gone}", "--timeout", "500")
+        self.assertEqual((code, out), (3, ""))
+        self.assertRegex(err, rf"\A[^\n]*127.0.0.1:{gone}[^\n]*Connection refused[^\n]*\n\Z")
+
+
 class ProgramTest(unittest.TestCase):
     def test_version(self):
         code, out, err = settee("--version")
@@ -667,9 +691,9 @@ class ProgramTest(unittest.TestCase):
         for arguments in (("--help",), ("help",)):
             code, out, err = settee(*arguments)
             self.assertEqual((code, err), (0, ""))
-            for command in ("call", "bench", "decode", "why", "help"):
+            for command in ("call", "bench", "decode", "why", "services", "help"):
                 self.assertRegex(out, rf"(?m)^  {command} ")
-        for command in ("call", "bench", "decode", "why"):
+        for command in ("call", "bench", "decode", "why", "services"):
             for arguments in (("help", command), (command, "--help")):
                 code, out, err = settee(*arguments)
                 self.assertEqual((code, err), (0, ""))

@@ -116,6 +116,12 @@ named with the step that dropped it: protocol, uniqueId, version, connect, ...
 
 Exit status: 0 an address can be called, 2 bad usage, 3 none can.)";
 
+constexpr const char* kServicesFooter =
+    R"(For each service its providers, as they are registered: url, weight, application. Of interfaces without
+a provider there is a line of its own. Nobody is connected to but the registry; 'settee why' does that.
+
+Exit status: 0 the registry has answered, 2 bad usage, 3 it has not.)";
+
 class CommandLine {
  public:
   CommandLine()
@@ -127,12 +133,13 @@ class CommandLine {
     add_bench();
     add_decode();
     add_why();
+    add_services();
     help_ = app_.add_subcommand("help", "Tells about a command");
-    help_->add_option("COMMAND", help_topic_, "call, bench, decode or why");
+    help_->add_option("COMMAND", help_topic_, "call, bench, decode, why or services");
   }
 
   int run(int argc, char** argv) {
-    if (argc < 2) return wrong("give a command: call, bench, decode, why or help");
+    if (argc < 2) return wrong("give a command: call, bench, decode, why, services or help");
     const std::vector<CLI::App*> known = app_.get_subcommands([](CLI::App*) { return true; });
     if (argv[1][0] != '-' && std::none_of(known.begin(), known.end(), [&](const CLI::App* command) {
           return command->get_name() == argv[1];
@@ -166,6 +173,10 @@ class CommandLine {
     if (why_->parsed()) {
       why_command_.timeout = std::chrono::milliseconds(why_timeout_ms_);
       return cli::run(why_command_);
+    }
+    if (services_->parsed()) {
+      services_command_.timeout = std::chrono::milliseconds(why_timeout_ms_);
+      return cli::run(services_command_);
     }
     return help();
   }
@@ -270,10 +281,22 @@ class CommandLine {
         ->capture_default_str();
   }
 
+  void add_services() {
+    services_ = app_.add_subcommand("services", "Lists what a registry knows");
+    services_->footer(kServicesFooter);
+    services_
+        ->add_option("URL", services_command_.url, "zookeeper://host:port[/root] or file:///path")
+        ->required();
+    services_->add_option("--timeout", why_timeout_ms_, "Milliseconds for each step")
+        ->check(range(1, 86'400'000))
+        ->type_name("N")
+        ->capture_default_str();
+  }
+
   // What was wrong, on one line, and where to read more.
   int wrong(std::string_view why) const {
     const CLI::App* here = &app_;
-    for (const CLI::App* command : {call_, bench_, decode_, why_}) {
+    for (const CLI::App* command : {call_, bench_, decode_, why_, services_}) {
       if (command->parsed()) here = command;
     }
     const std::string name = here == &app_ ? "" : here->get_name();
@@ -288,7 +311,7 @@ class CommandLine {
     const CLI::App* topic = &app_;
     if (!help_topic_.empty()) {
       topic = nullptr;
-      for (const CLI::App* command : {call_, bench_, decode_, why_}) {
+      for (const CLI::App* command : {call_, bench_, decode_, why_, services_}) {
         if (command->get_name() == help_topic_) topic = command;
       }
       if (topic == nullptr) return wrong(fmt::format("there is no command '{}'", help_topic_));
@@ -305,6 +328,7 @@ class CommandLine {
   CLI::App* bench_ = nullptr;
   CLI::App* decode_ = nullptr;
   CLI::App* why_ = nullptr;
+  CLI::App* services_ = nullptr;
   CLI::App* help_ = nullptr;
   CLI::Option* java_types_ = nullptr;
   CLI::Option* timeout_ = nullptr;
@@ -319,6 +343,7 @@ class CommandLine {
   BenchCommand bench_command_;
   DecodeCommand decode_command_;
   WhyCommand why_command_;
+  ServicesCommand services_command_;
   int why_timeout_ms_ = 3000;
 };
 

@@ -50,6 +50,14 @@ class MemoryRegistry final : public Registry {
     if (!silent) push(key.unique_name());
     return made;
   }
+  Task<std::vector<std::string>> interfaces() override {
+    std::vector<std::string> names;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [name, all] : lists_) names.push_back(name.substr(0, name.find(':')));
+    }
+    co_return names;
+  }
   void stop() override {}
 
   void set(const std::string& name, Providers all) {

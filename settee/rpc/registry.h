@@ -21,6 +21,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "settee/base/runtime.h"
 #include "settee/rpc/provider.h"
@@ -91,6 +92,10 @@ class SETTEE_API Registry {
   /// entries for the same provider (Provider::same_as): the others are what a killed process has
   /// left behind.
   virtual Watch watch(ServiceKey key, ConsumerInfo consumer, Listener listener) = 0;
+
+  /// The interfaces of which the registry lists a provider, or has listed one, by name. An Error as
+  /// publish() ends with one.
+  virtual Task<std::vector<std::string>> interfaces() = 0;
 
   /// Withdraws all that was published here and closes, as the destructor does: it waits a few
   /// seconds at most for a registry that does not answer. Not on a loop's thread (Error kMisuse).

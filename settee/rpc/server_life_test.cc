@@ -36,6 +36,7 @@ class SlowRegistry final : public Registry {
     co_return;
   }
   Watch watch(ServiceKey, ConsumerInfo, Listener) override { return nullptr; }
+  Task<std::vector<std::string>> interfaces() override { co_return std::vector<std::string>(); }
   void stop() override {}
 
   explicit SlowRegistry(Runtime& runtime) : runtime_(runtime) {}

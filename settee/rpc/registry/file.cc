@@ -189,6 +189,15 @@ class FileKeeper final : public Keeper {
     change({key, provider, false, std::move(ticket)});
   }
 
+  void interfaces(Names into, std::shared_ptr<Ticket> ticket) override {
+    const Result<std::string> text = read();
+    if (!text) {
+      ticket->settle(text.error());
+      return;
+    }
+    *into = Lines::parse(*text, [](std::size_t, std::string_view) {}).interfaces();
+    ticket->settle();
+  }
   void begin(std::shared_ptr<Listening> listening, const ConsumerInfo&) override {
     if (known_) tell_one(listening);
     listenings_.push_back(std::move(listening));

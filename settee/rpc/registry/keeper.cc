@@ -4,7 +4,9 @@
 #include "settee/rpc/registry/internal/keeper.h"
 
 #include <fmt/format.h>
+
 #include <pthread.h>
+#include <algorithm>
 
 #include "settee/rpc/registry/internal/names.h"
 
@@ -309,6 +311,8 @@ class KeptRegistry final : public Registry {
     return withdraw(keeper_, runtime_, std::move(key), std::move(provider));
   }
 
+  Task<std::vector<std::string>> interfaces() override { return interfaces(keeper_, runtime_); }
+
   Watch watch(ServiceKey key, ConsumerInfo consumer, Listener listener) override {
     if (key.interface_name.empty() || !listener) {
       throw Error(Code::kInvalidArgument,
@@ -360,6 +364,21 @@ class KeptRegistry final : public Registry {
       place->withdraw(key, provider, std::move(ticket));
     };
     co_await Keeper::ask(std::move(keeper), std::move(what), std::move(request));
+  }
+
+  static Task<std::vector<std::string>> interfaces(std::shared_ptr<Keeper> keeper,
+                                                   Runtime& runtime) {
+    if (Loop::current() == nullptr) co_await resume_on(runtime.loop());
+    const auto names = std::make_shared<std::vector<std::string>>();
+    Keeper* const place = keeper.get();
+    Keeper::Request request = [place, names](std::shared_ptr<Ticket> ticket) {
+      place->interfaces(names, std::move(ticket));
+    };
+    std::string what = fmt::format("listing the interfaces of {}", keeper->address());
+    Task<void> asked = Keeper::ask(std::move(keeper), std::move(what), std::move(request));
+    co_await std::move(asked);
+    std::sort(names->begin(), names->end());
+    co_return *names;
   }
 
   const std::shared_ptr<Keeper> keeper_;

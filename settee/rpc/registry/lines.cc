@@ -3,6 +3,8 @@
 
 #include "settee/rpc/registry/internal/lines.h"
 
+#include <set>
+
 #include <fmt/format.h>
 
 namespace settee::inline v0::rpc::registry {
@@ -106,6 +108,14 @@ Providers Lines::of_interface(std::string_view interface_name) const {
     }
   }
   return latest(entries);
+}
+
+std::vector<std::string> Lines::interfaces() const {
+  std::set<std::string> names;
+  for (const Line& line : lines_) {
+    if (!line.interface_name.empty()) names.insert(line.interface_name);
+  }
+  return {names.begin(), names.end()};
 }
 
 std::size_t Lines::size() const {

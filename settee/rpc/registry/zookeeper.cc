@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <set>
 
@@ -107,6 +108,9 @@ class ZookeeperKeeper final : public Keeper {
     unwant(path, std::move(ticket));
   }
 
+  void interfaces(Names into, std::shared_ptr<Ticket> ticket) override {
+    asked_.emplace_back(std::move(into), std::move(ticket));
+  }
   void begin(std::shared_ptr<Listening> listening, const ConsumerInfo& consumer) override {
     const std::string path = providers_of(listening->key());
     Service& service = services_[path];
@@ -278,6 +282,23 @@ class ZookeeperKeeper final : public Keeper {
     return all;
   }
 
+  // Who asks for the interfaces. False: the connection has gone.
+  using Asked = std::pair<Names, std::shared_ptr<Ticket>>;
+  bool answer(const Asked& asked) {
+    Answer& answer = session_->list(base_.substr(0, base_.size() - 1));
+    const int rc = wait_for(answer);
+    if (rc == ZOK) *asked.first = std::move(answer.names);
+    forget(answer, rc);
+    if (is_connection(rc)) return false;
+    if (rc == ZOK || rc == ZNONODE) {
+      asked.second->settle();
+    } else {
+      asked.second->settle(
+          Error(Code::kPeerError, fmt::format("{}: {}", asked.second->what(), text_of(rc))));
+    }
+    return true;
+  }
+
   void lose_session() {
     session_.reset();
     connected_ = false;
@@ -376,6 +397,10 @@ class ZookeeperKeeper final : public Keeper {
   /// What there is to do on a connected session.
   TimePoint work() {
     TimePoint next = kNoDeadline;
+    while (!asked_.empty()) {
+      if (!answer(asked_.front())) return soon();
+      asked_.pop_front();
+    }
     for (const std::string& path : std::exchange(looked_at_, {})) look_after(path);
     // By name: what is done to one may take others away.
     std::vector<std::string> names;
@@ -618,6 +643,7 @@ class ZookeeperKeeper final : public Keeper {
   // Tells the consumers' nodes of this process apart.
   const std::string id_ = fmt::format("{:x}", reinterpret_cast<std::uintptr_t>(this));
   // All below: on the thread.
+  std::deque<Asked> asked_;
   std::unique_ptr<Session> session_;
   bool connected_ = false;
   TimePoint lost_at_{};

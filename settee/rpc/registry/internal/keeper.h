@@ -108,6 +108,8 @@ class Keeper : public std::enable_shared_from_this<Keeper> {
   void watch(const std::shared_ptr<Listening>& listening, const ConsumerInfo& consumer);
   void unwatch(const std::shared_ptr<Listening>& listening);
 
+  using Names = std::shared_ptr<std::vector<std::string>>;
+  virtual void interfaces(Names into, std::shared_ptr<Ticket> ticket) = 0;
   virtual void publish(const ServiceKey& key, const Provider& provider,
                        std::shared_ptr<Ticket> ticket) = 0;
   virtual void withdraw(const ServiceKey& key, const Provider& provider,

@@ -31,6 +31,8 @@ class SETTEE_API Lines {
   /// All providers of an interface, whatever version, uniqueId and protocol. Their attributes say
   /// which; what the data id says of it holds, and the urls need not repeat it.
   Providers of_interface(std::string_view interface_name) const;
+  /// Each once.
+  std::vector<std::string> interfaces() const;
   /// The number of urls that could be read.
   std::size_t size() const;
   /// Adds a provider, in place of what stands at the same address.
