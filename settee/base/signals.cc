@@ -3,10 +3,12 @@
 
 #include "settee/base/signals.h"
 
-#include <semaphore.h>
+#include <poll.h>
 #include <signal.h>
-#include <time.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -14,6 +16,7 @@
 
 #include <fmt/format.h>
 
+#include "settee/base/context.h"
 #include "settee/base/error.h"
 
 namespace settee::inline v0 {
@@ -32,9 +35,11 @@ std::atomic<bool> taken{false};
 std::atomic<int> first{0};  // the signal that came
 std::atomic<int> count{0};  // of `handled`
 std::atomic<int> handled[kMost];
-sem_t arrived;
+// An eventfd, readable when a signal has come. (poll() is also where the thread sanitizer lets a signal
+// through.)
+std::atomic<int> arrived{-1};
 
-// Async-signal-safe: atomics, sigaction() and sem_post().
+// Async-signal-safe: atomics, sigaction() and write().
 void on_signal(int signal) {
   const int saved = errno;
   int none = 0;
@@ -43,7 +48,8 @@ void on_signal(int signal) {
     fall_back.sa_handler = SIG_DFL;
     const int known = count.load();
     for (int i = 0; i < known; ++i) sigaction(handled[i].load(), &fall_back, nullptr);
-    sem_post(&arrived);
+    const std::uint64_t one = 1;
+    static_cast<void>(!write(arrived.load(), &one, sizeof one));
   }
   errno = saved;
 }
@@ -64,7 +70,17 @@ SignalWait::SignalWait(std::initializer_list<int> signals) : impl_(std::make_uni
   }
   first = 0;
   count = 0;
-  sem_init(&arrived, 0, 0);
+  if (arrived.load() < 0) {
+    const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0) {
+      const int why = errno;
+      taken = false;
+      throw Error(Code::kIo, fmt::format("SignalWait: eventfd: {}", std::strerror(why)));
+    }
+    arrived = fd;
+  }
+  std::uint64_t earlier = 0;  // of a SignalWait before this
+  static_cast<void>(!read(arrived.load(), &earlier, sizeof earlier));
   for (const int signal : signals) handled[count++] = signal;
   for (const int signal : signals) {
     struct sigaction ours {};
@@ -94,15 +110,14 @@ int SignalWait::get() {
 }
 
 std::optional<int> SignalWait::wait_for(std::chrono::milliseconds time) {
-  timespec until{};
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  const auto nanoseconds = until.tv_nsec + (time.count() % 1000) * 1'000'000;
-  until.tv_sec += time.count() / 1000 + nanoseconds / 1'000'000'000;
-  until.tv_nsec = nanoseconds % 1'000'000'000;
-  while (sem_clockwait(&arrived, CLOCK_MONOTONIC, &until) != 0) {
-    if (errno == ETIMEDOUT) return std::nullopt;
+  const TimePoint until = Clock::now() + time;
+  pollfd waited{arrived.load(), POLLIN, 0};  // it is never read: it has come once and for all
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+    if (left.count() <= 0 && first.load() == 0) return std::nullopt;
+    const std::int64_t most = std::clamp<std::int64_t>(left.count(), 0, 60'000);
+    if (poll(&waited, 1, static_cast<int>(most)) > 0) break;
   }
-  sem_post(&arrived);  // for who asks next: it has come once and for all
   return first.load();
 }
 

@@ -81,6 +81,19 @@ Cluster::Cluster(Runtime& runtime, Transport& transport, ClusterOptions options)
   if (runtime.has_foreign_loop()) per_loop_.emplace_back().loop = &runtime.foreign_loop();
 }
 
+// The last to let go of a list may be a loop, whose calls shall not wait for the end of thousands of
+// addresses.
+std::shared_ptr<Cluster::List> Cluster::new_list() const {
+  const auto end = [&pool = runtime_.pool()](List* list) {
+    constexpr std::size_t kFew = 100;
+    if (list->members.size() <= kFew || Loop::current() == nullptr ||
+        !pool.submit([list] { delete list; })) {
+      delete list;
+    }
+  };
+  return {new List, end};
+}
+
 void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::string_view source) {
   std::unique_lock building(building_);
   const std::shared_ptr<const List> old = list();
@@ -121,10 +134,9 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
   event.added = next->members.size() - stayed;
   event.removed = old->members.size() - stayed;
   std::vector<Waiting> woken;
-  const std::shared_ptr<const List> made = next;
   {
     const std::lock_guard lock(mutex_);
-    list_ = std::move(next);
+    list_ = next;
     version_.fetch_add(1, std::memory_order_release);
     woken.swap(waiting_);
   }
@@ -134,7 +146,7 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
       options_.outlier_ejection.enabled) {
     keep_house();
   }
-  if (options_.connect != ConnectWhen::kLazy) connect(*made);
+  if (options_.connect != ConnectWhen::kLazy) connect(*next);
   if (addresses_changed_.active()) {
     event.service = options_.service;
     event.source = source;

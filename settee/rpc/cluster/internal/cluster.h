@@ -142,6 +142,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   };
   class Try;
 
+  std::shared_ptr<List> new_list() const;
   PerLoop& current() const;
   std::shared_ptr<const List> list() const;
   Task<void> known(TimePoint by);
