@@ -237,6 +237,7 @@ TEST_F(LocalCallTest, BlockingMethodsRunOnThePool) {
   auto runs = as_future(probe->block(500));
   ASSERT_TRUE(eventually([&] { return probe_->calls == 2; }));
   auto waits = as_future(probe->block(1));
+  ASSERT_TRUE(eventually([&] { return runtime_->pool().figures().queued == 1; }));
   std::optional<Error> error = error_of([&] { probe->block(1).get(); });
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code(), Code::kBusy) << error->what();

@@ -405,30 +405,33 @@ cluster::Observation ReferenceCore::facts_of(const Outgoing& outgoing) const {
   return seen;
 }
 
+Error ReferenceCore::refuse(const Outgoing& outgoing, std::size_t most, std::string_view option) {
+  const std::string reason =
+      fmt::format("{} call(s) are on their way, as many as {} allows", most, option);
+  client_->refused.add();
+  if (refused_.active()) {
+    CallRefused event;
+    event.side = Side::kClient;
+    event.service = name_;
+    event.method = outgoing.name;
+    event.limit = "concurrents";
+    event.reason = reason;
+    refused_.publish(event);
+  }
+  return Error(Code::kOverflow, fmt::format("{}#{}: not sent: {}", name_, outgoing.name, reason));
+}
+
 Task<void> ReferenceCore::whole(Outgoing outgoing, const CallPlan& plan) {
-  settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
   Loop& loop = client_->runtime.loop();
   if (!loop.in_loop()) co_await resume_on(loop);
   MethodRules& method = rules_of(outgoing);
   const Place of_reference(in_flight_, options_.concurrents);
   const Place of_method(method.in_flight, method.concurrents);
   if (of_reference.refused() || of_method.refused()) {
-    const std::string reason = fmt::format(
-        "{} call(s) are on their way, as many as {} allows",
-        of_reference.refused() ? options_.concurrents : method.concurrents,
-        of_reference.refused() ? "ReferOptions::concurrents" : "ReferMethod::concurrents");
-    client_->refused.add();
-    if (refused_.active()) {
-      CallRefused event;
-      event.side = Side::kClient;
-      event.service = name_;
-      event.method = outgoing.name;
-      event.limit = "concurrents";
-      event.reason = reason;
-      refused_.publish(event);
-    }
-    co_await fail(
-        Error(Code::kOverflow, fmt::format("{}#{}: not sent: {}", name_, outgoing.name, reason)));
+    Error error =
+        refuse(outgoing, of_reference.refused() ? options_.concurrents : method.concurrents,
+               of_reference.refused() ? "ReferOptions::concurrents" : "ReferMethod::concurrents");
+    co_await fail(std::move(error));
   }
   Way way;
   way.outgoing = outgoing;
@@ -442,12 +445,15 @@ Task<void> ReferenceCore::whole(Outgoing outgoing, const CallPlan& plan) {
   Last last(*this, way);
   Call call(Side::kClient, name_, outgoing.name, address_, nullptr, &way.headers);
   const Next filters(chain ? *chain : kNoFilters, 0, call, last);
-  if (!observed()) {
-    Result<void> done = co_await as_result(filters());
-    if (!done) co_await fail(done.error());
-    co_return;
-  }
-  cluster::Observation seen = facts_of(outgoing);
+  Task<void> rest = observed() ? told(way, filters) : filters();
+  Result<void> done = co_await as_result(std::move(rest));
+  if (!done) co_await fail(done.error());
+}
+
+// The same, and those who listen are told. In a frame of its own: it is large.
+Task<void> ReferenceCore::told(Way& way, const Next& filters) {
+  settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
+  cluster::Observation seen = facts_of(way.outgoing);
   way.seen = &seen;
   const TimePoint began = Clock::now();
   Context under = Context::share(self.context);

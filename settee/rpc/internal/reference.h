@@ -98,7 +98,9 @@ class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
   void tune(Way& way, const MethodRules& method, const CallPlan& plan);
   FilterChain chain_of(const Outgoing& outgoing);
   cluster::Observation facts_of(const Outgoing& outgoing) const;
+  Error refuse(const Outgoing& outgoing, std::size_t most, std::string_view option);
   Task<void> whole(Outgoing outgoing, const CallPlan& plan);
+  Task<void> told(Way& way, const Next& filters);
   Task<void> routed(Way& way);
   Task<void> near_or_far(Way& way);
 
