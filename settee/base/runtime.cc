@@ -15,6 +15,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <typeindex>
 #include <vector>
 
 #include "settee/base/detail/parking.h"
@@ -71,7 +72,7 @@ struct Runtime::Impl {
   std::mutex names_mutex;
   std::set<std::string, std::less<>> names;
   std::mutex parts_mutex;
-  std::map<std::string, std::shared_ptr<void>> parts;  // by the name of their type
+  std::map<std::type_index, std::shared_ptr<void>> parts;
   Counter& stalls =
       stats.counter("settee.loop.stalls", "1",
                     "Times that one turn of a loop took longer than RuntimeOptions::stall");
@@ -267,7 +268,7 @@ const char* Runtime::intern(std::string_view text) {
 std::shared_ptr<void> Runtime::part(const std::type_info& type,
                                     std::shared_ptr<void> (*make)(Runtime&)) {
   const std::lock_guard lock(impl_->parts_mutex);
-  std::shared_ptr<void>& part = impl_->parts[type.name()];
+  std::shared_ptr<void>& part = impl_->parts[std::type_index(type)];
   if (!part) part = make(*this);
   return part;
 }

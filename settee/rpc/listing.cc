@@ -30,46 +30,61 @@ Listing::Listing(ServiceKey key, const std::vector<std::shared_ptr<Registry>>& r
 void Listing::set(std::size_t registry, const Providers& all) {
   const std::shared_ptr<cluster::Cluster> cluster = cluster_.lock();
   if (!cluster) return;
-  const std::lock_guard lock(mutex_);
-  Part& part = parts_[registry];
-  part.listed = all.size();
-  part.providers.clear();
-  part.dropped.clear();
-  for (const Provider& provider : all) {
-    std::string reason = provider.why_not(key_);
-    if (reason.empty()) {
-      part.providers.push_back(provider);
-    } else {
-      part.dropped.push_back(
-          {provider.endpoint.to_string(), step_of(provider, key_), std::move(reason)});
-    }
-  }
-  if (parts_.size() == 1) {
-    cluster->update_from_registry(part.providers, part.dropped, part.address);
-    return;
-  }
+  const std::lock_guard in_order(updating_);
   Providers together;
   std::vector<Dropped> dropped;
-  for (const Part& one : parts_) {
-    together.insert(together.end(), one.providers.begin(), one.providers.end());
-    dropped.insert(dropped.end(), one.dropped.begin(), one.dropped.end());
+  std::string address;
+  {
+    const std::lock_guard lock(mutex_);
+    Part& part = parts_[registry];
+    part.listed = all.size();
+    part.providers.clear();
+    part.dropped.clear();
+    for (const Provider& provider : all) {
+      std::string reason = provider.why_not(key_);
+      if (reason.empty()) {
+        part.providers.push_back(provider);
+      } else {
+        part.dropped.push_back(
+            {provider.endpoint.to_string(), step_of(provider, key_), std::move(reason)});
+      }
+    }
+    address = part.address;
+    bool all_answered = true;
+    for (const Part& one : parts_) {
+      all_answered = all_answered && one.listed;
+      together.insert(together.end(), one.providers.begin(), one.providers.end());
+      dropped.insert(dropped.end(), one.dropped.begin(), one.dropped.end());
+    }
+    // The first calls wait for what the others say.
+    if (together.empty() && !all_answered) return;
   }
-  cluster->update_from_registry(together, std::move(dropped), part.address);
+  cluster->update_from_registry(together, std::move(dropped), address);
 }
 
 std::string Listing::describe() const {
-  const std::lock_guard lock(mutex_);
+  struct Said {
+    std::shared_ptr<Registry> registry;
+    std::string address;
+    std::optional<std::size_t> listed;
+    std::size_t fitting;
+  };
+  std::vector<Said> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Part& part : parts_) {
+      all.push_back({part.registry.lock(), part.address, part.listed, part.providers.size()});
+    }
+  }
   std::string text;
-  for (const Part& part : parts_) {
+  for (const Said& one : all) {
     if (!text.empty()) text += "; ";
-    const std::shared_ptr<Registry> registry = part.registry.lock();
-    const std::string status = registry ? registry->status() : std::string("closed");
-    if (part.listed) {
-      text +=
-          fmt::format("{} ({}) lists {} provider(s) of {}, {} for {}", part.address, status,
-                      *part.listed, key_.interface_name, part.providers.size(), key_.unique_name());
+    const std::string status = one.registry ? one.registry->status() : std::string("closed");
+    if (one.listed) {
+      text += fmt::format("{} ({}) lists {} provider(s) of {}, {} for {}", one.address, status,
+                          *one.listed, key_.interface_name, one.fitting, key_.unique_name());
     } else {
-      text += fmt::format("{} has not answered yet: {}", part.address, status);
+      text += fmt::format("{} has not answered yet: {}", one.address, status);
     }
   }
   return text;

@@ -14,7 +14,6 @@ const char* to_string(RouteStep step) noexcept {
     case RouteStep::kProtocol: return "protocol";
     case RouteStep::kUniqueId: return "uniqueId";
     case RouteStep::kVersion: return "version";
-    case RouteStep::kTarget: return "target";
     case RouteStep::kRouter: return "router";
     case RouteStep::kBreaker: return "breaker";
     case RouteStep::kConnect: return "connect";

@@ -25,7 +25,6 @@ enum class RouteStep : std::uint8_t {
   kProtocol,  ///< It speaks another protocol than the reference.
   kUniqueId,  ///< It is published under another uniqueId,
   kVersion,   ///< or another version.
-  kTarget,    ///< The call named another address.
   kRouter,    ///< A router dropped it; the reason begins with the router's name.
   kBreaker,   ///< Its circuit breaker is open.
   kConnect,   ///< No connection could be made.

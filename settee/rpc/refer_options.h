@@ -48,7 +48,7 @@ enum class Serialization : std::uint8_t {
 enum class ClusterMode : std::uint8_t {
   kFailover,  ///< It goes to another one where that is safe: it was never begun, or is idempotent.
   kFailfast,  ///< The caller is told at once.
-  kBroadcast,  ///< All calls go to every address; it fails if one of them does. The first result counts.
+  kBroadcast,  ///< All calls go to every address; it fails if one of them does. The first address's result counts.
 };
 
 /// When connections are made.

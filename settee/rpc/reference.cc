@@ -63,6 +63,12 @@ ReferOptions checked(ReferOptions options, const ServiceInfo* service, std::stri
     if (said.timeout && said.timeout->count() <= 0) {
       refuse(fmt::format("methods[\"{}\"].timeout is not above 0", method));
     }
+    if (said.try_timeout && said.try_timeout->count() <= 0) {
+      refuse(fmt::format("methods[\"{}\"].try_timeout is not above 0", method));
+    }
+    if (said.retries && *said.retries < 0) {
+      refuse(fmt::format("methods[\"{}\"].retries is below 0", method));
+    }
     if (service == nullptr) continue;
     const auto same = [&](const MethodInfo& one) { return one.wire_name == method; };
     if (std::none_of(service->methods.begin(), service->methods.end(), same)) {
@@ -126,6 +132,12 @@ std::atomic<std::uint64_t> last_call_number{0};
 
 CallPlan::CallPlan(const CallOptions& options)
     : timeout(options.timeout()), retries(options.retries()) {
+  if (timeout && timeout->count() <= 0) {
+    throw Error(Code::kInvalidArgument, "CallOptions::timeout() is not above 0");
+  }
+  if (retries && *retries < 0) {
+    throw Error(Code::kInvalidArgument, "CallOptions::retries() is below 0");
+  }
   if (options.target().empty()) return;
   Result<Provider> parsed = Provider::parse(options.target());
   if (!parsed) throw parsed.error().within("CallOptions::target()");
@@ -450,6 +462,17 @@ Task<void> ReferenceCore::whole(Outgoing outgoing, const CallPlan& plan) {
   if (!done) co_await fail(done.error());
 }
 
+namespace {
+
+// Ends with what a filter throws, also with what it throws before it is a coroutine.
+Task<void> through(const Next& filters) {
+  Task<void> work = filters();
+  Result<void> done = co_await as_result(std::move(work));
+  if (!done) co_await fail(done.error());
+}
+
+}  // namespace
+
 // The same, and those who listen are told. In a frame of its own: it is large.
 Task<void> ReferenceCore::told(Way& way, const Next& filters) {
   settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
@@ -466,7 +489,8 @@ Task<void> ReferenceCore::told(Way& way, const Next& filters) {
   Result<void> done;
   {
     const settee::detail::ContextSwitch inside(self, std::move(under));
-    done = co_await as_result(filters());
+    Task<void> work = through(filters);
+    done = co_await as_result(std::move(work));
   }
   if (ended_.active()) {
     ClientCallEnded event;

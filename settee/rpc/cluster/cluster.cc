@@ -84,17 +84,21 @@ Cluster::Cluster(Runtime& runtime, Transport& transport, ClusterOptions options)
 // The last to let go of a list may be a loop, whose calls shall not wait for the end of thousands of
 // addresses.
 std::shared_ptr<Cluster::List> Cluster::new_list() const {
-  const auto end = [&pool = runtime_.pool()](List* list) {
+  std::vector<Loop*> loops;
+  for (const PerLoop& one : per_loop_) loops.push_back(one.loop);
+  const auto end = [&pool = runtime_.pool(), loops = std::move(loops)](List* list) {
     constexpr std::size_t kFew = 100;
-    if (list->members.size() <= kFew || Loop::current() == nullptr ||
-        !pool.submit([list] { delete list; })) {
+    // On a loop of the Runtime its pool is there as well.
+    const bool here = std::find(loops.begin(), loops.end(), Loop::current()) != loops.end();
+    if (list->members.size() <= kFew || !here || !pool.submit([list] { delete list; })) {
       delete list;
     }
   };
   return {new List, end};
 }
 
-void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::string_view source) {
+void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::string_view source,
+                     std::size_t kept) {
   std::unique_lock building(building_);
   const std::shared_ptr<const List> old = list();
   std::unordered_map<std::string_view, const std::shared_ptr<Member>*> known;
@@ -102,7 +106,7 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
   for (const std::shared_ptr<Member>& member : old->members) {
     known.emplace(static_cast<const Peer&>(*member).place, &member);
   }
-  auto next = std::make_shared<List>();
+  const std::shared_ptr<List> next = new_list();
   next->balancer = balancer_;
   next->members.reserve(all.size());
   std::unordered_set<std::string_view> seen;
@@ -121,7 +125,7 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
     }
     auto peer = std::make_shared<Peer>(provider, std::move(where), clock_,
                                        transport_.address(provider.endpoint, options_.connections));
-    if (found != known.end()) peer->latency_ns.store((*found->second)->latency_ns.load());
+    if (found != known.end()) peer->inherit(static_cast<const Peer&>(**found->second));
     warming = warming || warms_up(provider);
     seen.insert(peer->place);
     next->members.push_back(std::move(peer));
@@ -133,6 +137,7 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
   event.known = next->members.size();
   event.added = next->members.size() - stayed;
   event.removed = old->members.size() - stayed;
+  event.kept = kept;
   std::vector<Waiting> woken;
   {
     const std::lock_guard lock(mutex_);
@@ -167,13 +172,13 @@ void Cluster::balance_by(std::string_view balancer) {
   wants_key_ = make_balancer(balancer, {}, counters_).value()->wants_key();
   balancer_ = balancer;
   const std::shared_ptr<const List> old = list();
-  auto next = std::make_shared<List>();
+  const std::shared_ptr<List> next = new_list();
   next->balancer = balancer_;
   next->members = old->members;
   next->dropped = old->dropped;
   make_views(*old, *next);
   const std::lock_guard lock(mutex_);
-  list_ = std::move(next);
+  list_ = next;
   // Before the first list of addresses, calls still wait for that.
   if (version_.load(std::memory_order_relaxed) != 0) {
     version_.fetch_add(1, std::memory_order_release);
@@ -203,13 +208,14 @@ void Cluster::update_from_registry(const Providers& all, std::vector<Dropped> dr
     for (const std::shared_ptr<Member>& member : old->members) {
       if (listed.contains(static_cast<const Peer&>(*member).place)) continue;
       both.push_back(member->provider);
-      stats_.kept.add();
     }
+    const std::size_t kept = both.size() - all.size();
+    stats_.kept.add(kept);
     runtime_.log(LogLevel::kWarning, "rpc",
                  fmt::format("{}: {} now lists {} of {} providers; the others are kept, and called "
                              "as long as they answer",
                              options_.service, registry, all.size(), before));
-    update(both, std::move(dropped), registry);
+    update(both, std::move(dropped), registry, kept);
     return;
   }
   update(all, std::move(dropped), registry);
@@ -229,12 +235,7 @@ Cluster::PerLoop& Cluster::current() const {
     here.list = list();
     here.version = version;
     here.views.clear();
-    if (here.sticky) {
-      const auto& members = here.list->members;
-      if (std::find(members.begin(), members.end(), here.sticky) == members.end()) {
-        here.sticky.reset();
-      }
-    }
+    here.sticky.clear();
   }
   return here;
 }
@@ -242,6 +243,7 @@ Cluster::PerLoop& Cluster::current() const {
 std::shared_ptr<const Cluster::View> Cluster::make_view(const List& list,
                                                         std::string_view key) const {
   auto view = std::make_shared<View>();
+  view->key = key;
   view->route = options_.route;
   view->members = list.members;
   // The routers' keys, each ended by a zero byte; without a key no router is asked.
@@ -252,14 +254,22 @@ std::shared_ptr<const Cluster::View> Cluster::make_view(const List& list,
     for (const std::shared_ptr<Member>& member : view->members) {
       candidates.push_back(&member->provider);
     }
-    const std::vector<std::string> reasons = router->drop(key.substr(0, end), candidates);
+    std::vector<std::string> reasons;
+    std::string failed;
+    try {
+      reasons = router->drop(key.substr(0, end), candidates);
+    } catch (...) {
+      failed = fmt::format("failed ({})", settee::detail::current_error().what());
+    }
     key.remove_prefix(end + 1);
     view->route += fmt::format(">{}", router->name());
-    if (reasons.size() != candidates.size()) {
-      runtime_.log(
-          LogLevel::kError, "rpc",
-          fmt::format("{}: router {} gave {} answers for {} addresses; it is left out",
-                      options_.service, router->name(), reasons.size(), candidates.size()));
+    if (failed.empty() && reasons.size() != candidates.size()) {
+      failed = fmt::format("gave {} answers for {} addresses", reasons.size(), candidates.size());
+    }
+    if (!failed.empty()) {
+      runtime_.log(LogLevel::kError, "rpc",
+                   fmt::format("{}: router {} {}; it is left out", options_.service, router->name(),
+                               failed));
       continue;
     }
     Members left;
@@ -381,16 +391,18 @@ void Cluster::fault(Peer& peer, TimePoint now) {
   if (!options.enabled) return;
   const int failures = peer.failures_in_a_row.fetch_add(1, std::memory_order_relaxed) + 1;
   if (failures < options.consecutive_failures || peer.ejected.load()) return;
-  std::size_t out = 1;
   const std::shared_ptr<const List> all = list();
+  const std::lock_guard one_at_a_time(ejecting_);
+  std::size_t out = 1;
   for (const std::shared_ptr<Member>& member : all->members) {
     if (static_cast<const Peer&>(*member).ejected.load()) ++out;
   }
   if (out * 100 > static_cast<std::size_t>(options.most_percent) * all->members.size()) return;
-  if (peer.ejected.exchange(true)) return;
+  if (peer.ejected.load()) return;
   const int times = peer.ejections.fetch_add(1) + 1;
   const auto time = std::min(options.base_time * times, options.most_time);
   peer.ejected_until.store((now + time).time_since_epoch().count());
+  peer.ejected.store(true);
   peer.avoid(now + time);
   stats_.ejected.add();
   ProviderEjected event;

@@ -84,7 +84,20 @@ class Cluster::Try {
     peer_.in_flight.fetch_add(1, std::memory_order_relaxed);
     if (seen_ != nullptr) begin(outgoing);
   }
+  ~Try() {
+    if (ended_) return;
+    // The call was given up: that says nothing of the address.
+    peer_.in_flight.fetch_sub(1, std::memory_order_relaxed);
+    if (ticket_ == 0) return;
+    std::optional<Breaker::Change> change;
+    peer_.breaker(method_).note(cluster_.options_.circuit_breaker, Clock::now(), ticket_,
+                                Breaker::Outcome::kNeither, change);
+  }
+  Try(const Try&) = delete;
+  Try& operator=(const Try&) = delete;
+
   void end(const Result<void>& ended) {
+    ended_ = true;
     peer_.in_flight.fetch_sub(1, std::memory_order_relaxed);
     cluster_.note(peer_, method_, ticket_, ended, began_);
     if (seen_ == nullptr) return;
@@ -122,6 +135,7 @@ class Cluster::Try {
   Observation* const seen_;
   const Breaker::Ticket ticket_;
   const TimePoint began_;
+  bool ended_ = false;
   int number_ = 0;
   Baggage headers_;
 };
@@ -225,15 +239,18 @@ std::size_t Cluster::draw(const View& view, Choice& choice, std::string_view met
 std::shared_ptr<Peer> Cluster::choose(PerLoop& here, const View& view, const Outgoing& outgoing,
                                       const Rules& rules, const std::vector<Failure>& failures,
                                       bool anywhere) const {
-  if (options_.sticky && here.sticky && failures.empty() &&
-      here.sticky->avoid_until.load(std::memory_order_relaxed) <=
-          here.loop->now().time_since_epoch().count() &&
-      (!options_.circuit_breaker.enabled ||
-       here.sticky->breaker(outgoing.name)
-           .would_admit(options_.circuit_breaker, here.loop->now())) &&
-      (view.members.size() == here.list->members.size() ||
-       std::find(view.members.begin(), view.members.end(), here.sticky) != view.members.end())) {
-    return here.sticky;
+  if (options_.sticky && failures.empty()) {
+    const auto found = here.sticky.find(view.key);
+    if (found != here.sticky.end()) {
+      const std::shared_ptr<Peer>& before = found->second;
+      const TimePoint now = here.loop->now();
+      if (before->avoid_until.load(std::memory_order_relaxed) <= now.time_since_epoch().count() &&
+          (!options_.circuit_breaker.enabled ||
+           before->breaker(outgoing.name).would_admit(options_.circuit_breaker, now)) &&
+          std::find(view.members.begin(), view.members.end(), before) != view.members.end()) {
+        return before;
+      }
+    }
   }
   Choice choice;
   choice.method = outgoing.name;
@@ -243,7 +260,9 @@ std::shared_ptr<Peer> Cluster::choose(PerLoop& here, const View& view, const Out
   if (index == Balancer::kNone && anywhere) index = draw(view, choice, outgoing.name, {});
   if (index == Balancer::kNone) return nullptr;
   auto peer = std::static_pointer_cast<Peer>(view.members[index]);
-  if (options_.sticky) here.sticky = peer;
+  if (options_.sticky && (here.sticky.size() < kMostViews || here.sticky.contains(view.key))) {
+    here.sticky[view.key] = peer;
+  }
   return peer;
 }
 
@@ -349,8 +368,9 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, 
     if (options_.address_wait.count() > 0) wait = std::min(by, started + options_.address_wait);
     co_await known(wait);
   }
-  if (const std::int32_t budget = budget_.load(std::memory_order_relaxed); budget < kFullBudget) {
-    budget_.store(budget + kEarned, std::memory_order_relaxed);
+  if (std::int32_t budget = budget_.load(std::memory_order_relaxed); budget < kFullBudget) {
+    // One that is in the way of another's change earns nothing.
+    budget_.compare_exchange_weak(budget, budget + kEarned, std::memory_order_relaxed);
   }
   std::vector<Failure> failures;
   int retries = rules.retries;
@@ -372,7 +392,7 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, 
       if (seen != nullptr) seen->route = view.route;
       if (options_.mode == ClusterMode::kBroadcast && rules.target == nullptr) {
         if (!routed) routed = here.list->plain;
-        Task<void> all = broadcast(target, outgoing, rules, std::move(routed), by, seen);
+        Task<void> all = broadcast(target, outgoing, std::move(routed), by, seen);
         Result<void> ended = co_await as_result(std::move(all));
         if (!ended) co_await fail(ended.error());
         co_return;
@@ -402,7 +422,15 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, 
       by = std::min(deadline, started + peer->timeout);
     }
     auto left = std::chrono::ceil<std::chrono::milliseconds>(by - now);
-    if (rules.try_timeout.count() > 0) left = std::min(left, rules.try_timeout);
+    if (left.count() <= 0) {
+      Error error(Code::kTimeout,
+                  fmt::format("{}#{}: its time was over before {} was called", options_.service,
+                              outgoing.name, peer->address->text()));
+      co_await fail(std::move(error));
+    }
+    const bool may_follow = options_.mode == ClusterMode::kFailover && rules.target == nullptr &&
+                            (rules.idempotent || retries > 0);
+    if (rules.try_timeout.count() > 0 && may_follow) left = std::min(left, rules.try_timeout);
     outgoing.timeout = left;
     if (!failures.empty()) stats_.retries.add();
     const Baggage* const headers = outgoing.headers;
@@ -454,15 +482,13 @@ Task<std::optional<Error>> outcome_of(Task<void> work) {
 
 }  // namespace
 
-Task<void> Cluster::broadcast(Target& target, Outgoing outgoing, const Rules& rules,
-                              std::shared_ptr<const View> view, TimePoint by, Observation* seen) {
+Task<void> Cluster::broadcast(Target& target, Outgoing outgoing, std::shared_ptr<const View> view,
+                              TimePoint by, Observation* seen) {
   if (view->members.empty()) {
     Error error = failed(outgoing, *view, {});
     co_await fail(std::move(error));
   }
-  auto left = std::chrono::ceil<std::chrono::milliseconds>(by - Clock::now());
-  if (rules.try_timeout.count() > 0) left = std::min(left, rules.try_timeout);
-  outgoing.timeout = left;
+  outgoing.timeout = std::chrono::ceil<std::chrono::milliseconds>(by - Clock::now());
   const TypeInfo* type =
       outgoing.method != nullptr ? outgoing.method->result : &type_of<hessian::Value>();
   if (type->kind == Kind::kVoid) type = nullptr;
@@ -496,9 +522,7 @@ Task<void> Cluster::broadcast(Target& target, Outgoing outgoing, const Rules& ru
     }
   }
   if (failures.empty()) co_return;
-  Error error =
-      failed(outgoing, *view, failures)
-          .within(fmt::format("broadcast: {} of {} addresses failed", failures.size(), count));
+  Error error = broadcast_failed(outgoing, *view, failures);
   co_await fail(std::move(error));
 }
 
@@ -519,6 +543,38 @@ std::shared_ptr<const NoProvider> Cluster::why(const View& view, std::string_vie
                        cause != nullptr ? cause->message() : failure.error.message()});
   }
   return std::make_shared<const NoProvider>(options_.service, source(), std::move(dropped));
+}
+
+namespace {
+
+// The error that says most: an exception of the method, then that the method may have run.
+const Error& telling(const std::vector<Cluster::Failure>& failures) {
+  const Error* found = &failures.back().error;
+  for (const Cluster::Failure& failure : failures) {
+    if (failure.error.code() == Code::kBusiness) return failure.error;
+    if (may_have_run(failure.error.code()) && !may_have_run(found->code())) found = &failure.error;
+  }
+  return *found;
+}
+
+}  // namespace
+
+Error Cluster::broadcast_failed(const Outgoing& outgoing, const View& view,
+                                const std::vector<Failure>& failures) {
+  if (failures.size() == view.members.size()) return failed(outgoing, view, failures);
+  std::string all;
+  for (const Failure& failure : failures) {
+    all += fmt::format("{}{}: {}", all.empty() ? "" : "; ", failure.peer->address->text(),
+                       failure.error.message());
+  }
+  const std::string what =
+      fmt::format("{}#{}: broadcast: {} of {} addresses failed: {}", options_.service,
+                  outgoing.name, failures.size(), view.members.size(), all);
+  const Error& first = telling(failures);
+  if (first.code() == Code::kBusiness) return first.within(what);
+  // Others have run the method: this call has begun.
+  const Code code = never_began(first.code()) ? Code::kPeerError : first.code();
+  return Error(code, what).because(first);
 }
 
 // What the caller is told: what became of each address.
@@ -555,7 +611,7 @@ Error Cluster::failed(const Outgoing& outgoing, const View& view,
                          cause != nullptr ? cause->message() : failure.error.message());
   }
   if (none_reached) stats_.no_provider.add();
-  Error error(none_reached ? Code::kNoProvider : failures.back().error.code(),
+  Error error(none_reached ? Code::kNoProvider : telling(failures).code(),
               fmt::format("{}: {} addresses were tried: {}", what, failures.size(), tries));
   if (!none_reached) return error;
   return error.with_detail(why(view, outgoing.name, failures));

@@ -38,6 +38,7 @@ class Listing {
   };
   const ServiceKey key_;
   const std::weak_ptr<cluster::Cluster> cluster_;
+  std::mutex updating_;  // held while the cluster is told, which may call user code
   mutable std::mutex mutex_;
   std::vector<Part> parts_;
 };

@@ -88,7 +88,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
 
   /// The list has changed: those that may be called, and those that may not and why. Keeps what is
   /// known of addresses that stay. `source`: for those who are told.
-  void update(const Providers& all, std::vector<Dropped> dropped, std::string_view source);
+  void update(const Providers& all, std::vector<Dropped> dropped, std::string_view source,
+              std::size_t kept = 0);
   /// The same, from a registry: a list that has lost most of what it had is not believed at once.
   void update_from_registry(const Providers& all, std::vector<Dropped> dropped,
                             std::string_view registry);
@@ -121,6 +122,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
     Members members;
     std::shared_ptr<const Balancer> balancer;
     std::vector<Dropped> dropped;  // by routers
+    std::string key;               // of the routers
     std::string route;
     Peer& peer(std::size_t index) const { return static_cast<Peer&>(*members[index]); }
   };
@@ -138,7 +140,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
     std::uint64_t version = UINT64_MAX;
     std::shared_ptr<const List> list;
     Views views;
-    std::shared_ptr<Peer> sticky;
+    std::unordered_map<std::string, std::shared_ptr<Peer>> sticky;  // by the views' keys
   };
   class Try;
 
@@ -156,8 +158,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   std::size_t draw(const View& view, Choice& choice, std::string_view method,
                    const std::vector<Failure>& failures) const;
   std::shared_ptr<Peer> peer_at(const net::Endpoint& endpoint) const;
-  Task<void> broadcast(Target& target, Outgoing outgoing, const Rules& rules,
-                       std::shared_ptr<const View> view, TimePoint by, Observation* seen);
+  Task<void> broadcast(Target& target, Outgoing outgoing, std::shared_ptr<const View> view,
+                       TimePoint by, Observation* seen);
   bool again(const Rules& rules, const Error& error, int& retries, bool& anywhere);
   void note(Peer& peer, std::string_view method, Breaker::Ticket ticket, const Result<void>& ended,
             TimePoint began);
@@ -172,6 +174,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   void warm_up(const List& list);
   void tolerate_faults(const List& list);
   void let_in(const List& list);
+  Error broadcast_failed(const Outgoing& outgoing, const View& view,
+                         const std::vector<Failure>& failures);
   Error failed(const Outgoing& outgoing, const View& view, const std::vector<Failure>& failures);
   std::shared_ptr<const NoProvider> why(const View& view, std::string_view method,
                                         const std::vector<Failure>& failures) const;
@@ -201,6 +205,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   bool housekeeping_ = false;  // under the mutex
   int seconds_ = 0;            // the housekeeper's, of the window
 
+  std::mutex ejecting_;
   mutable std::mutex mutex_;
   std::shared_ptr<const List> list_;  // replaced as a whole, under the mutex
   std::function<std::string()> source_;

@@ -57,6 +57,17 @@ class Peer final : public Member {
   std::atomic<int> ejections{0};
   std::atomic<TimePoint::rep> ejected_until{0};
 
+  /// What calls have shown of the address under its earlier attributes, if the process is the same.
+  void inherit(const Peer& before) {
+    latency_ns.store(before.latency_ns.load());
+    if (provider.attribute("startTime") != before.provider.attribute("startTime")) return;
+    avoid_until.store(before.avoid_until.load());
+    failures_in_a_row.store(before.failures_in_a_row.load());
+    ejected_until.store(before.ejected_until.load());
+    ejections.store(before.ejections.load());
+    ejected.store(before.ejected.load());
+  }
+
   /// Of a method; made when it is first asked for, and then there as long as this.
   Breaker& breaker(std::string_view method) {
     const std::lock_guard lock(mutex_);
