@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "settee/base/runtime.h"
@@ -33,7 +34,7 @@ struct ClientStats {
   Counter& calls;
   Counter& failures;
   Counter& timeouts;
-  Counter& overflows;   // refused: the connection's limits
+  Counter& overflows;  // refused: the connection's limits
   Counter& connects;
   Counter& connect_failures;
   Counter& heartbeats;
@@ -95,7 +96,7 @@ class PendingCall final : private Timer {
   struct Request {
     const RequestPrefix* prefix;
     Codec codec;
-    const MethodInfo* method;           // for the argument types; null: a generic call
+    const MethodInfo* method;                // for the argument types; null: a generic call
     std::span<const hessian::Value> values;  // of a generic call
     void* const* arguments;
     const TypeInfo* result_type;
@@ -157,6 +158,10 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   bool backing_off(TimePoint now) const noexcept { return last_error_ && now < next_attempt_; }
   /// Begins to connect if it is not connected; for good: it goes on until it is retired.
   void begin_connecting();
+  /// For choosing among several that are ready: the least is best.
+  std::tuple<bool, std::size_t, std::size_t> load() const noexcept {
+    return {full(), in_flight_, connection_->unsent()};
+  }
   /// No room for another call.
   bool full() const noexcept {
     return in_flight_ >= shared_->options.max_in_flight ||
@@ -213,10 +218,10 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   std::shared_ptr<net::Connection> connection_;
   bool connecting_ = false;
   bool retired_ = false;
-  bool heard_ = false;             // the connection has brought a byte
-  bool asked_ = false;             // a call has been sent over it
+  bool heard_ = false;  // the connection has brought a byte
+  bool asked_ = false;  // a call has been sent over it
   TimePoint connected_at_{};
-  int failures_ = 0;               // in a row: attempts, and connections that never brought a byte
+  int failures_ = 0;  // in a row: attempts, and connections that never brought a byte
   TimePoint next_attempt_{};
   std::optional<Error> last_error_;
   std::unique_ptr<Retry> retry_;
@@ -232,7 +237,7 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   settee::detail::PromiseBase** finished_end_ = &finished_;
   bool resuming_ = false;
   bool making_room_ = false;
-  std::deque<Waiter*> waiters_;       // for a connection
+  std::deque<Waiter*> waiters_;  // for a connection
   std::deque<Waiter*> room_waiters_;
 };
 
