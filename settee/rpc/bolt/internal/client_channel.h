@@ -152,7 +152,6 @@ class Channel final : public std::enable_shared_from_this<Channel> {
 
   const std::string& address() const noexcept { return address_; }
   bool ready() const noexcept { return connection_ != nullptr; }
-  std::size_t in_flight() const noexcept { return in_flight_; }
   bool connecting() const noexcept { return connecting_; }
   /// Not connected, and before its time no attempt is made by a call.
   bool backing_off(TimePoint now) const noexcept { return last_error_ && now < next_attempt_; }
