@@ -110,7 +110,9 @@ int SignalWait::get() {
 }
 
 std::optional<int> SignalWait::wait_for(std::chrono::milliseconds time) {
-  const TimePoint until = Clock::now() + time;
+  const TimePoint now = Clock::now();
+  const auto most_time = std::chrono::floor<std::chrono::milliseconds>(TimePoint::max() - now);
+  const TimePoint until = now + std::clamp(time, std::chrono::milliseconds(0), most_time);
   pollfd waited{arrived.load(), POLLIN, 0};  // it is never read: it has come once and for all
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());

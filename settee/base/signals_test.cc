@@ -32,6 +32,13 @@ TEST(SignalWaitTest, GivesTheSignalThatCame) {
   sender.join();
 }
 
+TEST(SignalWaitTest, AnyTimeCanBeWaited) {
+  SignalWait wait{SIGUSR1};
+  EXPECT_EQ(wait.wait_for(std::chrono::milliseconds::min()), std::nullopt);
+  raise(SIGUSR1);
+  EXPECT_EQ(wait.wait_for(std::chrono::milliseconds::max()), SIGUSR1);
+}
+
 TEST(SignalWaitTest, PutsBackWhatWasThere) {
   struct sigaction ignore {};
   ignore.sa_handler = SIG_IGN;

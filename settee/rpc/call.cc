@@ -60,9 +60,16 @@ void Call::set_header(std::string_view name, std::string_view value) {
 
 Filter::~Filter() = default;
 
+// What is no coroutine throws here and not in its Task; callers await nothing but the Task.
 Task<void> Next::operator()() const {
-  if (at_ == chain_->size()) return terminal_->proceed();
-  return (*chain_)[at_]->apply(*call_, Next(*chain_, at_ + 1, *call_, *terminal_));
+  try {
+    if (at_ == chain_->size()) return terminal_->proceed();
+    return (*chain_)[at_]->apply(*call_, Next(*chain_, at_ + 1, *call_, *terminal_));
+  } catch (...) {
+    return [](Error error) -> Task<void> {
+      co_await fail(std::move(error));
+    }(settee::detail::current_error());
+  }
 }
 
 }  // namespace settee::inline v0::rpc

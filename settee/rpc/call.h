@@ -6,7 +6,7 @@
 //   class Audit : public Filter {
 //     Task<void> apply(Call& call, Next next) override {
 //       log(call.service(), call.method());
-//       co_await next();                        // not awaited: the call ends here
+//       co_await next();  // to end the call here: co_await fail(Error(...)) in its place
 //     }
 //   };
 //
@@ -132,7 +132,9 @@ class SETTEE_API Next {
 class SETTEE_API Filter {
  public:
   virtual ~Filter();
-  /// Runs around a call. An Error that it ends with is the call's.
+  /// Runs around a call. An Error that it ends with is the call's, also after next(): on a server the
+  /// answer goes out when all filters have ended. One that ends without next() and without an Error
+  /// has left a server's caller without an answer: that is told an Error (kMisuse).
   virtual Task<void> apply(Call& call, Next next) = 0;
 };
 

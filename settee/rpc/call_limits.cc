@@ -83,15 +83,18 @@ void AdaptiveConcurrency::close_window(TimePoint now) noexcept {
   if (first) probe_at_ = at + ticks(options_.probe);
   if (at >= until_.load(std::memory_order_relaxed)) {
     until_.store(at + ticks(options_.window), std::memory_order_relaxed);
-    // A window that has seen too little goes on.
-    if (!first && count_.load(std::memory_order_relaxed) >= kEnough) {
+    // A window that has seen too little goes on, but not at half of the limit: few calls may be all
+    // that come.
+    const std::uint64_t seen = count_.load(std::memory_order_relaxed);
+    if (!first && (seen >= kEnough || (full_ != 0 && seen > 0))) {
       const auto count = static_cast<double>(count_.exchange(0, std::memory_order_relaxed));
       const double mean =
           std::max(static_cast<double>(sum_.exchange(0, std::memory_order_relaxed)) / count, 1.0);
       const bool pressed = pressed_.exchange(false, std::memory_order_relaxed);
       auto limit = static_cast<double>(limit_.load(std::memory_order_relaxed));
       if (full_ != 0) {
-        least_ = mean;
+        // Few are enough to tell that calls take longer now; if they were wrong the next window says so.
+        least_ = seen >= kEnough ? mean : std::max(least_, mean);
         limit = static_cast<double>(std::exchange(full_, 0));
         limit_.store(within(limit), std::memory_order_relaxed);
       } else {
@@ -134,9 +137,9 @@ void CallLimits::cancel() noexcept {
   running_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void CallLimits::leave(TimePoint now, Duration took, bool succeeded) noexcept {
+void CallLimits::leave(TimePoint now, Duration took, bool tells_time) noexcept {
   running_.fetch_sub(1, std::memory_order_relaxed);
-  if (adaptive_.on() && succeeded) adaptive_.ended(now, took);
+  if (adaptive_.on() && tells_time) adaptive_.ended(now, took);
 }
 
 std::string CallLimits::describe(RefusedBy by) const {

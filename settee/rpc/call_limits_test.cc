@@ -171,6 +171,29 @@ TEST(CallLimitsTest, TheAdaptiveLimitLetsPassWhatIsNoOverload) {
   EXPECT_GE(limits.adaptive_limit(), 10u);
 }
 
+TEST(CallLimitsTest, AProbeThatSeesFewCallsEndsAllTheSame) {
+  AdaptiveLimit options;
+  options.max = 100;
+  options.probe = 1s;
+  CallLimits limits(0, 0, 0, options);
+  Duration now(0);
+  const auto call = [&](Duration took) {
+    now += took;
+    ASSERT_EQ(limits.enter(at(now - took)), RefusedBy::kNobody);
+    limits.leave(at(now), took, true);
+  };
+  std::size_t before = 0;
+  do {
+    before = limits.adaptive_limit();
+    call(1ms);
+  } while (limits.adaptive_limit() >= before && now < 10s);
+  EXPECT_EQ(limits.adaptive_limit(), before / 2);
+  call(99ms);
+  EXPECT_EQ(limits.adaptive_limit(), before / 2);
+  call(99ms);
+  EXPECT_EQ(limits.adaptive_limit(), before);
+}
+
 TEST(CallLimitsTest, TheAdaptiveLimitStaysWithinItsBounds) {
   AdaptiveLimit options;
   options.min = 6;

@@ -92,7 +92,11 @@ class DynamicStore::Watcher {
         listener_(std::move(listener)) {}
 
   std::string problem(const std::string& value) const {
-    return check_ ? check_(value) : std::string();
+    try {
+      return check_ ? check_(value) : std::string();
+    } catch (...) {
+      return fmt::format("its check threw: {}", settee::detail::current_error().what());
+    }
   }
   void tell(const std::optional<std::string>& value) {
     Listener ended;  // destroyed without the lock: it may own anything

@@ -222,6 +222,21 @@ TEST_F(DynamicConfigTest, AWatchIsOfAType) {
   EXPECT_EQ(seen().size(), 2u) << "an ended watch is told nothing";
 }
 
+TEST_F(DynamicConfigTest, ACheckThatThrowsRefusesTheValue) {
+  write("shop.page: 10\n");
+  const auto config = open();
+  const auto watch = config->watch_text(
+      "shop.page",
+      [](const std::string& value) { return std::stoi(value) > 0 ? "" : "not above 0"; },
+      [](const std::optional<std::string>&) {});
+  write("shop.page: ten\n");
+  ASSERT_TRUE(eventually([&] { return told("shop.page") && !told("shop.page")->applied; }));
+  EXPECT_NE(std::string(told("shop.page")->reason).find("its check threw"), std::string::npos);
+  EXPECT_EQ(config->value("shop.page"), "10");
+  write("shop.page: 11\n");
+  EXPECT_TRUE(eventually([&] { return config->value("shop.page") == "11"; }));
+}
+
 TEST_F(DynamicConfigTest, AListenerMayEndItsWatchAndWatchAnother) {
   write("shop.a: 1\nshop.b: 2\n");
   const auto config = open();

@@ -11,9 +11,11 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <limits>
 #include <system_error>
 #include <thread>
 
@@ -30,6 +32,7 @@ using std::chrono::milliseconds;
 
 // Between the two looks that must show the same.
 constexpr milliseconds kSettle{50};
+constexpr std::chrono::hours kLongest{24};  // between two looks
 
 class Fd {
  public:
@@ -79,16 +82,43 @@ class DynamicFile final : public DynamicStore {
       ::inotify_add_watch(notify.get(), folder.c_str(),
                           IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_MOVED_FROM);
     }
-    milliseconds wait = kSettle;  // it may have changed before the folder was watched
+    TimePoint due = Clock::now() + kSettle;  // it may have changed before the folder was watched
     for (;;) {
       std::array<pollfd, 2> waited{{{stop_.get(), POLLIN, 0}, {notify.get(), POLLIN, 0}}};
-      ::poll(waited.data(), waited.size(), static_cast<int>(wait.count()));
+      const auto left = std::chrono::ceil<milliseconds>(due - Clock::now()).count();
+      ::poll(waited.data(), waited.size(),
+             static_cast<int>(std::clamp<std::int64_t>(left, 0, std::numeric_limits<int>::max())));
       if (waited[0].revents != 0) return;
-      std::array<char, 4096> events;
-      while (notify.get() >= 0 && ::read(notify.get(), events.data(), events.size()) > 0) {
+      if (!concerned(notify.get()) && Clock::now() < due) continue;
+      milliseconds wait = scan_period_;
+      try {
+        if (!look()) wait = std::min(kSettle, scan_period_);
+      } catch (...) {
+        log(LogLevel::kError, fmt::format("{}: {}; it goes on with the next look", path_,
+                                          settee::detail::current_error().what()));
       }
-      wait = look() ? scan_period_ : std::min(kSettle, scan_period_);
+      due = Clock::now() + std::min<milliseconds>(wait, kLongest);
     }
+  }
+
+  /// Takes what the folder tells; true if it may be about the file. What a link leads through (the
+  /// "..data" of a ConfigMap) has other names.
+  bool concerned(int notify) const {
+    const std::string name = std::filesystem::path(path_).filename();
+    bool any = false;
+    bool ours = false;
+    alignas(inotify_event) std::array<char, 4096> events;
+    for (ssize_t got = 0;
+         notify >= 0 && (got = ::read(notify, events.data(), events.size())) > 0;) {
+      for (ssize_t at = 0; at < got;) {
+        const auto* event = reinterpret_cast<const inotify_event*>(events.data() + at);
+        ours = ours || event->len == 0 || name == event->name;
+        at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+      }
+      any = true;
+    }
+    std::error_code none;
+    return ours || (any && std::filesystem::is_symlink(path_, none));
   }
 
   /// False: it has changed and is to be looked at once more.
@@ -109,8 +139,10 @@ class DynamicFile final : public DynamicStore {
     }
     if (pending_ != *text) {
       pending_ = *std::move(text);
+      pending_at_ = Clock::now();
       return false;
     }
+    if (Clock::now() - pending_at_ < kSettle) return false;  // an event has come in between
     pending_.reset();
     Result<void> applied = apply(*text);
     if (!applied && failed_ == applied.error().message()) return true;
@@ -168,6 +200,7 @@ class DynamicFile final : public DynamicStore {
   // The thread's.
   std::string seen_;                    // what was applied last
   std::optional<std::string> pending_;  // what the last look has shown, if that is new
+  TimePoint pending_at_;                // when it was first seen
   std::string failed_;                  // why the last content was not applied
 };
 

@@ -292,6 +292,35 @@ TEST(LifetimeTest, StopsOnALoopAreRefused) {
   EXPECT_FALSE(Wire::to_port(world.server->port()).open());
 }
 
+TEST(LifetimeTest, AWithdrawalTurnsAForeignLoopAndNothingElseOfALoop) {
+  RuntimeOptions options;
+  options.foreign_loop = true;
+  options.log = [](LogLevel, std::string_view, std::string_view) {};
+  Runtime runtime(std::move(options));
+  ServerOptions server_options;
+  server_options.host = "127.0.0.1";
+  server_options.port = 0;
+  Server server(runtime, server_options);
+  auto object = std::make_shared<wire::MyProbe>();
+  server.provide<wire::Probe>(object);
+  server.start();
+  Wire peer = Wire::to_port(server.port());
+  ASSERT_TRUE(peer.send(wire::with_int(1, "nap", 50).bytes()));
+  for (int i = 0; i < 2000 && object->napping == 0; ++i) runtime.foreign_loop().turn(10ms);
+  Code code{};
+  runtime.foreign_loop().post([&] {
+    try {
+      server.withdraw("com.acme.Probe:1.0");
+    } catch (const Error& error) {
+      code = error.code();
+    }
+  });
+  EXPECT_TRUE(server.withdraw("com.acme.Probe:1.0"));  // waits for the nap, which needs the loop
+  EXPECT_EQ(code, Code::kMisuse);
+  EXPECT_EQ(object->napping, 0);
+  EXPECT_EQ(object.use_count(), 1);
+}
+
 TEST(LifetimeTest, OnAForeignLoop) {
   RuntimeOptions options;
   options.foreign_loop = true;

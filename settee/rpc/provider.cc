@@ -174,8 +174,9 @@ Result<Provider> Provider::parse(std::string_view url) {
     if (provider.endpoint.port == 0) return wrong("nobody can be reached at port 0");
   }
   if (!query.empty()) {
-    provider.attributes.reserve(
-        1 + static_cast<std::size_t>(std::count(query.begin(), query.end(), '&')));
+    // A guess, and from a stranger: more of them make their own room.
+    provider.attributes.reserve(std::min<std::size_t>(
+        1 + static_cast<std::size_t>(std::count(query.begin(), query.end(), '&')), 64));
   }
   while (!query.empty()) {
     const std::size_t end = query.find('&');

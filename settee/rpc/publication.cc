@@ -62,11 +62,12 @@ void Publication::publish(const ServiceKey& key, const ProvideOptions& provide) 
     attributes["warmupWeight"] = std::to_string(provide.warmup_weight);
   }
   for (const auto& [name, value] : provide.attributes) attributes[name] = value;
-  const ContextScope scope(context().with_timeout(options_.register_timeout));
   for (const std::shared_ptr<Registry>& registry : options_.registries) {
     try {
+      const ContextScope scope(context().with_timeout(options_.register_timeout));
       registry->publish(entry.key, entry.provider).get();
-    } catch (const Error& error) {
+    } catch (...) {
+      const Error error = settee::detail::current_error();
       withdraw(entry);
       throw error.within(
           fmt::format("publishing {} in {}", key.unique_name(), registry->address()));
@@ -87,19 +88,21 @@ void Publication::publish(const ServiceKey& key, const ProvideOptions& provide) 
   }
 }
 
+// Not under the caller's Context: it is withdrawn also, and above all, when that has been cancelled.
 void Publication::withdraw(const Entry& entry) {
-  const ContextScope scope(context().with_timeout(options_.register_timeout));
   for (const std::shared_ptr<Registry>& registry : options_.registries) {
     try {
+      const ContextScope scope(Context().with_timeout(options_.register_timeout));
       registry->withdraw(entry.key, entry.provider).get();
       if (withdrawn_event_.active()) {
         withdrawn_event_.publish({entry.key.unique_name(), registry->address()});
       }
-    } catch (const Error& error) {
+    } catch (...) {
       runtime_.log(LogLevel::kWarning, "rpc",
                    fmt::format("withdrawing {} from {}: {}; consumers may call it until the "
                                "registry misses it",
-                               entry.key.unique_name(), registry->address(), error.what()));
+                               entry.key.unique_name(), registry->address(),
+                               settee::detail::current_error().what()));
     }
   }
 }

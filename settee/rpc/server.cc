@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <thread>
 
 #include "settee/rpc/internal/local_call.h"
@@ -151,6 +152,16 @@ ServerOptions checked(ServerOptions options) {
   at_least_one(options.max_unsent, "max_unsent");
   at_least_one(options.hessian_depth, "hessian_depth");
   at_least_one(options.hessian_nodes, "hessian_nodes");
+  const auto at_most = [](std::chrono::milliseconds time, std::string_view name) {
+    constexpr std::chrono::milliseconds kLongest{std::numeric_limits<std::int32_t>::max()};
+    if (time <= kLongest) return;
+    throw Error(Code::kInvalidArgument, fmt::format("ServerOptions::{} is {} ms; at most {}", name,
+                                                    time.count(), kLongest.count()));
+  };
+  at_most(options.idle_close, "idle_close");
+  at_most(options.drain, "drain");
+  at_most(options.register_timeout, "register_timeout");
+  at_most(options.leave, "leave");
   return options;
 }
 
@@ -252,7 +263,7 @@ void Server::Core::provide(const ServiceInfo& service, std::shared_ptr<void> own
   try {
     publication_.publish(entry->key, entry->options);
   } catch (...) {
-    withdraw(entry->unique_name);
+    take_back(entry->unique_name);
     throw;
   }
   // Who withdrew it in between found it in no registry.
@@ -265,6 +276,15 @@ void Server::Core::provide(const ServiceInfo& service, std::shared_ptr<void> own
 }
 
 bool Server::Core::withdraw(std::string_view name) {
+  if (Loop::current() != nullptr) {
+    throw Error(
+        Code::kMisuse,
+        fmt::format("Server::withdraw(\"{}\") on a loop's thread would wait for itself", name));
+  }
+  return take_back(name);
+}
+
+bool Server::Core::take_back(std::string_view name) {
   // First from where consumers look; those who have not heard of it yet are told so by the server.
   publication_.withdraw(name);
   std::shared_ptr<ServiceEntry> entry;
@@ -280,7 +300,11 @@ bool Server::Core::withdraw(std::string_view name) {
   }
   runtime.part<LocalServices>()->changed(*this);
   entry->withdraw();
-  entry->wait_until_quiet();
+  if (runtime.loop_count() > 0) {
+    entry->wait_until_quiet();
+  } else {
+    while (entry->running() > 0) pause(std::chrono::milliseconds(2));  // its calls need this thread
+  }
   entry->owner.reset();
   entry->object = nullptr;
   let_go_of_old_tables();
@@ -351,7 +375,6 @@ void Server::Core::start() {
   }
   if (stop_wanted || failed) {
     shut_down();
-    ended(State::kStopped);
     if (!stop_wanted) throw *failed;
     throw Error(Code::kStopped, "Server::start(): stop() was called meanwhile");
   }
@@ -445,7 +468,6 @@ void Server::Core::stop() {
     state_ = State::kStopping;
   }
   shut_down();
-  ended(State::kStopped);
 }
 
 std::size_t Server::Core::running() const {
@@ -460,10 +482,17 @@ void Server::Core::cancel_calls() {
 }
 
 void Server::Core::shut_down() {
+  // Whatever is thrown: others wait for it.
+  struct Ended {
+    Core& core;
+    ~Ended() { core.ended(State::kStopped); }
+  } const at_the_end{*this};
   // New calls are served until consumers can have heard that they are to go elsewhere.
   if (publication_.withdraw_all()) pause(options.leave);
   listener_->stop();
   draining.store(true);
+  // A loop that has not seen it yet has a call between that look and running(): it is past both now.
+  runtime.on_each_loop([](Loop&) {});
   runtime.part<LocalServices>()->remove(*this);
   // What runs is answered; what comes now is told to go elsewhere.
   const TimePoint by = Clock::now() + options.drain;

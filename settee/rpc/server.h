@@ -19,7 +19,9 @@
 // its arguments are decoded, then the method runs. Nothing of it is decoded before the filters but
 // names and baggage.
 //
-// Threads: all members from any thread; stop() and the destructor not on a loop's.
+// Threads: all members from any thread; the constructor, withdraw(), stop() and the destructor not on
+// a loop's, and with registries provide() and start() neither, as they wait. Where the Runtime has but
+// a loop that the program turns, they are called on the thread that turns it, and turn it meanwhile.
 
 #pragma once
 

@@ -217,10 +217,45 @@ TEST_F(ServerFiltersTest, ASecondNextIsAnError) {
     }
   };
   serve();
-  server_->add_filter(std::make_shared<Twice>());
-  // The answer of the first has gone out; what comes then is logged as a failure at most.
-  EXPECT_EQ((*remote_)->nap(1).get(), 1);
-  EXPECT_EQ(probe_->calls, 1);
+  server_->add_filter({std::make_shared<Twice>(), "twice"});
+  // In place of the first one's answer, not behind it: the call has one.
+  Wire peer = Wire::to_port(server_->port());
+  ASSERT_TRUE(peer.send(wire::echo(1, "x").bytes()));
+  EXPECT_NE(peer.receive()->content.find("next() twice"), std::string::npos);
+  server_->remove_filter("twice");
+  ASSERT_TRUE(peer.send(wire::echo(2, "y").bytes()));
+  EXPECT_EQ(peer.receive()->frame.id, 2);
+  EXPECT_EQ(probe_->calls, 2);
+}
+
+TEST_F(ServerFiltersTest, WhateverAFilterDoesItsCallerIsAnswered) {
+  struct Odd final : Filter {
+    Task<void> apply(Call& call, Next next) override {
+      if (call.header("x-who") == "plain") throw std::runtime_error("no coroutine");
+      return inside(std::string(call.header("x-who")), next);
+    }
+    static Task<void> inside(std::string who, Next next) {
+      if (who == "mute") co_return;
+      co_await next();
+      if (who == "late") co_await fail(Error(Code::kBusiness, "after all"));
+    }
+  };
+  serve();
+  server_->add_filter(std::make_shared<Odd>());
+  server_->add_filter(std::make_shared<Odd>());  // behind one as ahead of the method
+  Wire peer = Wire::to_port(server_->port());
+  std::int32_t id = 0;
+  const auto answer_to = [&](const std::string& who) {
+    EXPECT_TRUE(peer.send(with_header(wire::echo(++id, "x"), {{"x-who", who}}).bytes()));
+    const auto answer = peer.receive();
+    EXPECT_TRUE(answer && answer->frame.id == id) << who;
+    return answer ? answer->content : std::string();
+  };
+  EXPECT_NE(answer_to("plain").find("no coroutine"), std::string::npos);
+  EXPECT_NE(answer_to("mute").find("without an answer"), std::string::npos);
+  EXPECT_NE(answer_to("late").find("after all"), std::string::npos);
+  EXPECT_EQ(answer_to("ann").find("exception"), std::string::npos);
+  EXPECT_EQ(stat("failures"), 3);
 }
 
 TEST_F(ServerFiltersTest, AuthenticationSeesPeerHeadersAndBaggage) {
@@ -314,6 +349,22 @@ TEST_F(ServerFiltersTest, TheAdaptiveLimitRefusesWhatWaits) {
   for (auto& nap : naps) EXPECT_EQ(nap.get(), 300);
 }
 
+TEST_F(ServerFiltersTest, TheAdaptiveLimitHearsOfCallsThatTimeOut) {
+  ProvideOptions provide;
+  provide.adaptive.min = 1;
+  provide.adaptive.max = 100;
+  provide.adaptive.window = 1ms;
+  provide.methods["nap"].timeout = 30ms;
+  serve(provide);
+  for (int i = 0; i < 100; ++i) (*remote_)->echo("x").get();
+  const auto nap = [&] { return as_future((*remote_)->nap(60'000)); };
+  for (int i = 0; i < 60; ++i) EXPECT_THROW(nap().get(), Error);
+  std::vector<std::future<std::int32_t>> naps;
+  for (int i = 0; i < 19; ++i) naps.push_back(nap());  // it began with 20
+  for (auto& one : naps) EXPECT_THROW(one.get(), Error);
+  EXPECT_GT(refused("adaptive"), 0);
+}
+
 TEST_F(ServerFiltersTest, OptionsThatCannotBeMeantAreRefused) {
   serve();
   const auto words = [&](auto change) {
@@ -337,6 +388,8 @@ TEST_F(ServerFiltersTest, OptionsThatCannotBeMeantAreRefused) {
   EXPECT_TRUE(has(words([](auto& o) { o.burst = 5; }), "burst without a rate"));
   EXPECT_TRUE(has(words([](auto& o) { o.adaptive.max = 2; }), "min is 4 and max 2"));
   EXPECT_TRUE(has(words([](auto& o) { o.timeout = -1ms; }), "timeout"));
+  EXPECT_TRUE(has(words([](auto& o) { o.timeout = std::chrono::milliseconds::max(); }), "timeout"));
+  EXPECT_TRUE(has(words([](auto& o) { o.rate = 1e-6, o.burst = 1e9; }), "burst is 1000000000"));
   EXPECT_EQ(words([](auto&) {}), "");
 }
 

@@ -24,6 +24,7 @@ class SlowRegistry final : public Registry {
   std::string status() const override { return "slow"; }
   Task<void> publish(ServiceKey key, Provider provider) override {
     ++publishing;
+    if (throws) throw std::runtime_error("no Error");
     co_await resume_on(runtime_.loop());
     while (closed) co_await sleep_for(1ms);
     const std::lock_guard lock(mutex_);
@@ -31,6 +32,7 @@ class SlowRegistry final : public Registry {
     listed_[key.unique_name()] = std::move(provider);
   }
   Task<void> withdraw(ServiceKey key, Provider) override {
+    if (context().cancelled()) co_await fail(Error(Code::kCancelled, "cancelled"));
     const std::lock_guard lock(mutex_);
     listed_.erase(key.unique_name());
     co_return;
@@ -51,6 +53,7 @@ class SlowRegistry final : public Registry {
   }
   std::atomic<bool> closed{false};
   std::atomic<bool> refuses{false};
+  std::atomic<bool> throws{false};
   std::atomic<int> publishing{0};
 
  private:
@@ -106,6 +109,40 @@ TEST_F(ServerLifeTest, StopDuringStartEndsBoth) {
   EXPECT_EQ(registry_->listed(), 0u);
   EXPECT_FALSE(wire::Wire::to_port(server_->port()).open());
   EXPECT_EQ(code_of([&] { server_->start(); }), Code::kMisuse);
+}
+
+TEST_F(ServerLifeTest, WhatAStopCutsShortIsWithdrawn) {
+  const auto second = std::make_shared<SlowRegistry>(*runtime_);
+  options_.registries.push_back(second);
+  make();
+  second->closed = true;
+  std::thread starting([&] { EXPECT_EQ(code_of([&] { server_->start(); }), Code::kStopped); });
+  EXPECT_TRUE(eventually([&] { return second->publishing > 0; }));
+  server_->stop();
+  starting.join();
+  EXPECT_EQ(registry_->listed(), 0u);  // also though the start's Context has been cancelled
+}
+
+TEST_F(ServerLifeTest, EachRegistryHasItsTimeAndMayThrowAnything) {
+  const auto second = std::make_shared<SlowRegistry>(*runtime_);
+  options_.registries.push_back(second);
+  options_.register_timeout = 1500ms;
+  make();
+  registry_->closed = second->closed = true;
+  std::thread opening([&] {
+    std::this_thread::sleep_for(900ms);
+    registry_->closed = false;
+    std::this_thread::sleep_for(900ms);
+    second->closed = false;
+  });
+  server_->start();
+  opening.join();
+  EXPECT_EQ(second->listed(), 1u);
+  second->throws = true;
+  ProvideOptions provide;
+  provide.version = "2.0";
+  EXPECT_EQ(code_of([&] { server_->provide<wire::Probe>(probe_, provide); }), Code::kUnknown);
+  EXPECT_EQ(registry_->listed(), 1u);
 }
 
 TEST_F(ServerLifeTest, StopsMayComeTwiceAndAtOnce) {

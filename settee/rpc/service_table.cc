@@ -7,15 +7,28 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace settee::inline v0::rpc {
 
 namespace {
 
+// As long as a Bolt request or a Java consumer can say.
+constexpr std::chrono::milliseconds kLongest{std::numeric_limits<std::int32_t>::max()};
+// Seconds; in nanoseconds it leaves room for the clock's own value.
+constexpr double kLongestPause = 1e9;
+constexpr std::size_t kMostAtOnce = 1'000'000'000;
+
 // Throws an Error about options of `name` that could not be meant.
 void check(const std::string& name, const ProvideOptions& options, const ServiceInfo& service) {
   const auto fail = [&](const std::string& what) {
     throw Error(Code::kInvalidArgument, fmt::format("provide {}: {}", name, what));
+  };
+  const auto check_time = [&](std::string_view of, std::chrono::milliseconds time) {
+    if (time.count() < 0) fail(fmt::format("{} is negative", of));
+    if (time > kLongest) {
+      fail(fmt::format("{} is {} ms; at most {}", of, time.count(), kLongest.count()));
+    }
   };
   const auto check_rate = [&](std::string_view of, double rate, double burst) {
     if (!(rate >= 0) || rate > 1e9 || (rate > 0 && rate < 1e-6)) {
@@ -23,16 +36,25 @@ void check(const std::string& name, const ProvideOptions& options, const Service
     }
     if (!(burst >= 0) || burst > 1e9) fail(fmt::format("{}burst is {}; 0 to 1e9", of, burst));
     if (burst > 0 && rate == 0) fail(fmt::format("{}burst without a rate", of));
+    if (burst > rate * kLongestPause) {
+      fail(fmt::format("{}burst is {}, which a rate of {} saves up in more than {:g} s", of, burst,
+                       rate, kLongestPause));
+    }
   };
   check_rate("", options.rate, options.burst);
-  if (options.timeout.count() < 0) fail("timeout is negative");
-  if (options.warmup_time.count() < 0) fail("warmup_time is negative");
+  check_time("timeout", options.timeout);
+  check_time("warmup_time", options.warmup_time);
   const AdaptiveLimit& adaptive = options.adaptive;
   if (adaptive.max > 0) {
     if (adaptive.min == 0 || adaptive.min > adaptive.max) {
       fail(fmt::format("adaptive: min is {} and max {}; min is at least 1 and at most max",
                        adaptive.min, adaptive.max));
     }
+    if (adaptive.max > kMostAtOnce) {
+      fail(fmt::format("adaptive: max is {}; at most {}", adaptive.max, kMostAtOnce));
+    }
+    check_time("adaptive: window", adaptive.window);
+    check_time("adaptive: probe", adaptive.probe);
     if (!(adaptive.buffer >= 0) || adaptive.window.count() <= 0 || adaptive.probe.count() <= 0) {
       fail("adaptive: buffer is negative, or window or probe is no time");
     }
@@ -49,8 +71,7 @@ void check(const std::string& name, const ProvideOptions& options, const Service
       fail(fmt::format("methods: there is none named '{}'; there are {}", method_name, known));
     }
     check_rate(fmt::format("method {}: ", method_name), method.rate, method.burst);
-    if (method.timeout.count() < 0)
-      fail(fmt::format("method {}: timeout is negative", method_name));
+    check_time(fmt::format("method {}: timeout", method_name), method.timeout);
   }
 }
 

@@ -77,8 +77,8 @@ void ServerCall::leave_limits() noexcept {
     now = Clock::now();
     took = now - measured_from_;
   }
-  if (own != nullptr) own->leave(now, took, succeeded_);
-  if (of_service != nullptr) of_service->leave(now, took, succeeded_);
+  if (own != nullptr) own->leave(now, took, tells_time_);
+  if (of_service != nullptr) of_service->leave(now, took, tells_time_);
 }
 
 void ServerCall::guard() {
@@ -192,10 +192,11 @@ void ServerCall::write_result(const void* result) {
   if (oneway_) return;
   if (watched_ && !watched_->encoding) [[unlikely]]
     return write_watched(result);
-  if (loop_.in_loop()) {
-    if (session_ != nullptr) send_result(session_->connection_.out(), result);
-  } else {
-    send_result(aside_, result);  // on a pool's thread: the loop sends it
+  if (kept_ || !loop_.in_loop()) {
+    // A filter may still fail the call; and what is on a pool's thread is sent by the loop.
+    send_result(aside_, result);
+  } else if (session_ != nullptr) {
+    send_result(session_->connection_.out(), result);
   }
 }
 
@@ -207,10 +208,23 @@ void ServerCall::write_watched(const void* result) {
 }
 
 void ServerCall::finish_otherwise(const Result<void>& ended) {
-  succeeded_ = ended && !failed_;
+  if (ended && kept_ && !written_ && !failed_ && !oneway_) {
+    return finish_otherwise(Error(
+        Code::kMisuse, fmt::format("{}#{}: a filter has ended the call without an answer: it has "
+                                   "neither let it pass nor failed it",
+                                   method_.service->unique_name, method_.name)));
+  }
+  tells_time_ = slow(ended) || (ended && !failed_);
   if (!ended) core_.stats.failures.add();
   const bool answered = session_ != nullptr && !oneway_ && answer_otherwise(ended);
   if (watched_) tell_ended(ended, answered);
+}
+
+// It has taken longer than somebody had for it: an adaptive limit that did not hear of those would
+// know only of the quick ones.
+bool ServerCall::slow(const Result<void>& ended) const {
+  return (deadline_ != kNoDeadline && loop_.now() >= deadline_) ||
+         (!ended && ended.error().code() == Code::kTimeout);
 }
 
 // Nothing at all, busy, or the Error.

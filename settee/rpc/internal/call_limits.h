@@ -5,7 +5,7 @@
 //
 //   if (const RefusedBy by = limits.enter(now); by != RefusedBy::kNobody) refuse(by);
 //   ...
-//   limits.leave(Clock::now(), took, succeeded);
+//   limits.leave(Clock::now(), took, true);
 //
 // Threads: any; nothing here locks.
 
@@ -71,7 +71,7 @@ class AdaptiveConcurrency {
   std::size_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
   /// Whether one more may run beside `running`.
   bool allows(std::size_t running) noexcept;
-  /// A call has succeeded after `took`.
+  /// A call that tells how long they take has ended after `took`.
   void ended(TimePoint now, Duration took) noexcept;
 
  private:
@@ -103,8 +103,9 @@ class SETTEE_API CallLimits {
   RefusedBy enter(TimePoint now) noexcept;
   /// It has not begun after all.
   void cancel() noexcept;
-  /// It has ended; only calls that succeeded tell how long they take.
-  void leave(TimePoint now, Duration took, bool succeeded) noexcept;
+  /// It has ended. `tells_time`: it has succeeded, or taken longer than anybody had; what failed
+  /// otherwise does not tell how long calls take.
+  void leave(TimePoint now, Duration took, bool tells_time) noexcept;
 
   std::size_t running() const noexcept { return running_.load(std::memory_order_relaxed); }
   std::size_t adaptive_limit() const noexcept { return adaptive_.limit(); }

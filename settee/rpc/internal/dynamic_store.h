@@ -42,6 +42,8 @@ class DynamicStore : public DynamicConfig {
   /// The source has something that cannot be read: trouble, and told to those who listen to events.
   void unreadable(const std::string& source, const std::string& reason);
 
+  void log(LogLevel level, const std::string& message) const;
+
   Runtime& runtime() const noexcept { return runtime_; }
 
  private:
@@ -50,7 +52,6 @@ class DynamicStore : public DynamicConfig {
                       const std::vector<std::shared_ptr<Watcher>>& watchers) const;
   void refuse(const std::string& key, const Offer& offer, const std::string& reason);
   std::vector<std::shared_ptr<Watcher>> watchers_of(std::string_view key) const;
-  void log(LogLevel level, const std::string& message) const;
 
   Runtime& runtime_;
   const std::string address_;

@@ -171,6 +171,7 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   void provide(const ServiceInfo& service, std::shared_ptr<void> owner, void* object,
                ProvideOptions options);
   bool withdraw(std::string_view name);
+  bool take_back(std::string_view name);  // the same, from wherever
   void add_filter(FilterUse filter);
   bool remove_filter(std::string_view name);
   void start();

@@ -65,7 +65,13 @@ class DynamicZookeeper final : public DynamicStore {
   void run() {
     pthread_setname_np(pthread_self(), "settee-dynamic");
     for (;;) {
-      const TimePoint next = step();
+      TimePoint next = Clock::now() + std::chrono::seconds(1);
+      try {
+        next = step();
+      } catch (...) {
+        log(LogLevel::kError, fmt::format("{}: {}; it goes on in a second", address(),
+                                          settee::detail::current_error().what()));
+      }
       std::unique_lock lock(mutex_);
       changed_.wait_until(lock, next, [this] { return stopping_ || woken_; });
       if (stopping_) break;

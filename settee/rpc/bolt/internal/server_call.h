@@ -95,6 +95,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
   bool too_late(TimePoint now);
   [[gnu::noinline]] void finish_otherwise(const Result<void>& ended);
   bool answer_otherwise(const Result<void>& ended);
+  bool slow(const Result<void>& ended) const;
   [[gnu::noinline]] void keep(FilterChain filters);
   [[gnu::noinline]] void guard();
   [[gnu::noinline]] void leave_limits() noexcept;
@@ -130,7 +131,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
   bool failed_ = false;  // answered otherwise, or not to be answered
   bool busy_ = false;    // answered so when it ends
   bool written_ = false;
-  bool succeeded_ = false;
+  bool tells_time_ = false;  // how long it took says how long such calls take
   TimePoint callers_deadline_ = kNoDeadline;
   TimePoint deadline_ = kNoDeadline;  // the earlier of that and the service's own
   FrameHeaders headers_;              // until the method begins
@@ -209,9 +210,9 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
 }
 
 [[gnu::always_inline]] inline void ServerCall::finish(const Result<void>& ended) {
-  if (session_ == nullptr || oneway_ || failed_ || late() || !ended) [[unlikely]]
+  if (session_ == nullptr || oneway_ || failed_ || late() || !ended || !written_) [[unlikely]]
     return finish_otherwise(ended);
-  succeeded_ = true;
+  tells_time_ = true;
   net::Connection& connection = session_->connection_;
   if (!aside_.empty()) connection.out().append(std::move(aside_));
   connection.cork();
