@@ -73,7 +73,7 @@ struct ReferOptions {
   std::string target_app = {};  ///< The provider's application, if it is known.
   /// Of a call with all its tries. Without it: what the provider has published, else the client's.
   std::optional<std::chrono::milliseconds> timeout = {};
-  /// Of one try, where another may follow. Without it: what is left of the call's time.
+  /// Of one try, the last one too. Without it: what is left of the call's time.
   std::optional<std::chrono::milliseconds> try_timeout = {};
   std::optional<Serialization> serialization = {};
   /// How one of several addresses is chosen: auto (random by weight), random, localPref, roundRobin,

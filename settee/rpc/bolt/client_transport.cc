@@ -173,8 +173,7 @@ const std::shared_ptr<Channel>& BoltAddress::at(std::size_t index, std::size_t n
   return channel;
 }
 
-// Of those that are connected the one with the fewest calls, or bytes not sent yet (oneway calls are
-// bytes only), that is not full; else one that connects or may begin.
+// Of those that are connected the one with the fewest calls; else one that connects or may begin.
 // Those that are not connected begin to, so that they are there for later calls.
 const std::shared_ptr<Channel>& BoltAddress::choose(std::size_t index) {
   if (connections_ == 1) return at(index, 0);
@@ -188,7 +187,9 @@ const std::shared_ptr<Channel>& BoltAddress::choose(std::size_t index) {
       if (!channel->connecting() && !channel->backing_off(now)) channel->begin_connecting();
       if (channel->connecting() && hopeful == nullptr) hopeful = &channel;
     }
-    if (channel->ready() && (best == nullptr || channel->load() < (*best)->load())) best = &channel;
+    if (channel->ready() && (best == nullptr || channel->in_flight() < (*best)->in_flight())) {
+      best = &channel;
+    }
   }
   if (best != nullptr) return *best;
   return hopeful != nullptr ? *hopeful : at(index, 0);

@@ -428,9 +428,7 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, 
                               outgoing.name, peer->address->text()));
       co_await fail(std::move(error));
     }
-    const bool may_follow = options_.mode == ClusterMode::kFailover && rules.target == nullptr &&
-                            (rules.idempotent || retries > 0);
-    if (rules.try_timeout.count() > 0 && may_follow) left = std::min(left, rules.try_timeout);
+    if (rules.try_timeout.count() > 0) left = std::min(left, rules.try_timeout);
     outgoing.timeout = left;
     if (!failures.empty()) stats_.retries.add();
     const Baggage* const headers = outgoing.headers;

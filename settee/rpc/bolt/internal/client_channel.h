@@ -13,7 +13,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "settee/base/runtime.h"
@@ -152,15 +151,12 @@ class Channel final : public std::enable_shared_from_this<Channel> {
 
   const std::string& address() const noexcept { return address_; }
   bool ready() const noexcept { return connection_ != nullptr; }
+  std::size_t in_flight() const noexcept { return in_flight_; }
   bool connecting() const noexcept { return connecting_; }
   /// Not connected, and before its time no attempt is made by a call.
   bool backing_off(TimePoint now) const noexcept { return last_error_ && now < next_attempt_; }
   /// Begins to connect if it is not connected; for good: it goes on until it is retired.
   void begin_connecting();
-  /// For choosing among several that are ready: the least is best.
-  std::tuple<bool, std::size_t, std::size_t> load() const noexcept {
-    return {full(), in_flight_, connection_->unsent()};
-  }
   /// No room for another call.
   bool full() const noexcept {
     return in_flight_ >= shared_->options.max_in_flight ||
