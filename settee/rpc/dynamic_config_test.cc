@@ -294,6 +294,8 @@ class TunedReference : public DynamicConfigTest {
   void set(const std::string& text, const std::string& key, const std::string& value) {
     write(text);
     ASSERT_TRUE(eventually([&] { return config_->value(key) == value; })) << log_.text();
+    // A new watch begins when those that are there have been told.
+    static_cast<void>(config_->watch<std::string>("test.told", [](const auto&) {}));
   }
   // How long a call that nobody answers takes, in rough steps.
   std::chrono::milliseconds taken(const Reference<Where>& where) {
