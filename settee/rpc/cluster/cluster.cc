@@ -235,7 +235,10 @@ Cluster::PerLoop& Cluster::current() const {
     here.list = list();
     here.version = version;
     here.views.clear();
-    here.sticky.clear();
+    const Members& members = here.list->members;
+    std::erase_if(here.sticky, [&](const auto& kept) {
+      return std::find(members.begin(), members.end(), kept.second) == members.end();
+    });
   }
   return here;
 }
@@ -297,10 +300,15 @@ void Cluster::connect(const List& list) {
       rest.push_back(peer.address);
     }
   }
-  if (rest.empty() || runtime_.stopped()) return;
+  if (!rest.empty()) spawn(connect_rest(weak_from_this(), std::move(rest)));
+}
+
+// Under nobody's Context. Not when the Runtime stops: then there is nothing to do any more.
+void Cluster::spawn(Task<void> task) {
+  if (runtime_.stopped()) return;
   const ContextScope nobodys{Context()};
   try {
-    runtime_.spawn(connect_rest(weak_from_this(), std::move(rest)));
+    runtime_.spawn(std::move(task));
   } catch (const Error&) {
     // Stopped meanwhile.
   }
@@ -321,13 +329,7 @@ void Cluster::keep_house() {
     const std::lock_guard lock(mutex_);
     if (std::exchange(housekeeping_, true)) return;
   }
-  if (runtime_.stopped()) return;
-  const ContextScope nobodys{Context()};
-  try {
-    runtime_.spawn(house(weak_from_this()));
-  } catch (const Error&) {
-    // Stopped meanwhile: there is no house to keep.
-  }
+  spawn(house(weak_from_this()));
 }
 
 Task<void> Cluster::house(std::weak_ptr<Cluster> cluster) {

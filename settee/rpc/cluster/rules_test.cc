@@ -209,6 +209,23 @@ TEST_F(RulesTest, AStickyReferenceStaysAsLongAsItsAddressCanBeCalled) {
   for (int i = 0; i < 30; ++i) EXPECT_EQ(shop->ask("x").get(), second);
 }
 
+TEST_F(RulesTest, AStickyReferenceStaysWhenOthersComeAndGo) {
+  RuntimeOptions one_loop;
+  one_loop.threads = 1;
+  Runtime runtime{one_loop};
+  Client client{runtime};
+  ReferOptions options;
+  options.sticky = true;
+  const Providers all = listed("tag", {});
+  registry_->set("com.acme.Shop:1.0", {all[0]});
+  const auto shop = client.refer<Shop>({registry_}, options);
+  EXPECT_EQ(shop->ask("x").get(), "a");
+  registry_->set("com.acme.Shop:1.0", all);
+  for (int i = 0; i < 30; ++i) EXPECT_EQ(shop->ask("x").get(), "a");
+  registry_->set("com.acme.Shop:1.0", {all[1], all[2]});
+  EXPECT_NE(shop->ask("x").get(), "a");
+}
+
 TEST_F(RulesTest, ABroadcastCallsEveryAddress) {
   ReferOptions options;
   options.cluster = ClusterMode::kBroadcast;

@@ -167,6 +167,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   void tell(const Peer& peer, std::string_view method,
             const std::optional<Breaker::Change>& change);
   void connect(const List& list);
+  void spawn(Task<void> task);
   void keep_house();
   static Task<void> house(std::weak_ptr<Cluster> cluster);
   static Task<void> connect_rest(std::weak_ptr<Cluster> cluster,
