@@ -447,20 +447,8 @@ ClientOptions RpcConfig::client() const {
   options.max_frame = static_cast<std::uint32_t>(config.payload);
   options.dynamic_config = state_->dynamic_config();
   copy_fields(settings.fault_tolerance, options.fault_tolerance);
-  const OutlierEjectionConfig& ejection = settings.outlier_ejection;
-  options.outlier_ejection.enabled = ejection.enabled;
-  options.outlier_ejection.consecutive_failures = ejection.consecutive_failures;
-  options.outlier_ejection.base_time = ejection.base_time;
-  options.outlier_ejection.most_time = ejection.most_time;
-  options.outlier_ejection.most_percent = ejection.most_percent;
-  const CircuitBreakerConfig& breaker = settings.circuit_breaker;
-  options.circuit_breaker.enabled = breaker.enabled;
-  options.circuit_breaker.window = breaker.window;
-  options.circuit_breaker.least_calls = breaker.least_calls;
-  options.circuit_breaker.failure_rate = breaker.failure_rate;
-  options.circuit_breaker.slow_call = breaker.slow_call;
-  options.circuit_breaker.open_time = breaker.open_time;
-  options.circuit_breaker.trial_calls = breaker.trial_calls;
+  options.outlier_ejection = settings.outlier_ejection;
+  options.circuit_breaker = settings.circuit_breaker;
   return options;
 }
 

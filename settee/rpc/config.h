@@ -215,25 +215,6 @@ struct FaultToleranceConfig {
   double weight_recover_rate = 2.0;
   std::int32_t degrade_max_ip_count = 2;
 };
-/// outlierEjection: the same.
-struct OutlierEjectionConfig {
-  bool enabled = false;
-  std::int32_t consecutive_failures = 5;
-  std::chrono::milliseconds base_time{30'000};
-  std::chrono::milliseconds most_time{300'000};
-  std::int32_t most_percent = 50;
-};
-/// circuitBreaker: the same.
-struct CircuitBreakerConfig {
-  bool enabled = false;
-  std::chrono::milliseconds window{10'000};
-  std::int32_t least_calls = 20;
-  double failure_rate = 0.5;
-  std::chrono::milliseconds slow_call{0};
-  std::chrono::milliseconds open_time{5'000};
-  std::int32_t trial_calls = 3;
-};
-
 /// configCenter: where dynamic configuration comes from, see settee/rpc/dynamic_config.h.
 struct ConfigCenterConfig {
   std::string address;  ///< zookeeper://host:port[/root] or file:///path. Empty: nowhere.
@@ -250,10 +231,10 @@ struct RpcSettings {
   std::map<std::string, ProviderConfig> providers;
   std::map<std::string, ConsumerConfig> consumers;
   ClientConfig client;
-  ConfigCenterConfig config_center;        ///< configCenter
-  FaultToleranceConfig fault_tolerance;    ///< faultTolerance
-  OutlierEjectionConfig outlier_ejection;  ///< outlierEjection
-  CircuitBreakerConfig circuit_breaker;    ///< circuitBreaker
+  ConfigCenterConfig config_center;      ///< configCenter
+  FaultToleranceConfig fault_tolerance;  ///< faultTolerance
+  OutlierEjection outlier_ejection;      ///< outlierEjection
+  CircuitBreaker circuit_breaker;        ///< circuitBreaker
 };
 
 class SETTEE_API RpcConfig {
@@ -396,17 +377,17 @@ SETTEE_LIMITS(settee::rpc::FaultToleranceConfig, (time_window, 1s, 24h),
               (least_window_exception_rate_multiple, 1.0, settee::kNoLimit),
               (weight_degrade_rate, 0.0, 1.0), (degrade_least_weight, 0, 1000000),
               (weight_recover_rate, 1.0, settee::kNoLimit), (degrade_max_ip_count, 0, 1000000))
-SETTEE_STRUCT(settee::rpc::OutlierEjectionConfig, "settee.rpc.OutlierEjectionConfig", enabled,
+SETTEE_STRUCT(settee::rpc::OutlierEjection, "settee.rpc.OutlierEjection", enabled,
               (consecutive_failures, "consecutiveFailures"), (base_time, "baseTime"),
               (most_time, "mostTime"), (most_percent, "mostPercent"))
-SETTEE_LIMITS(settee::rpc::OutlierEjectionConfig, (consecutive_failures, 1, settee::kNoLimit),
+SETTEE_LIMITS(settee::rpc::OutlierEjection, (consecutive_failures, 1, settee::kNoLimit),
               (base_time, 1ms, 24h), (most_time, 1ms, 24h), (most_percent, 0, 100))
-SETTEE_STRUCT(settee::rpc::CircuitBreakerConfig, "settee.rpc.CircuitBreakerConfig", enabled, window,
+SETTEE_STRUCT(settee::rpc::CircuitBreaker, "settee.rpc.CircuitBreaker", enabled, window,
               (least_calls, "leastCalls"), (failure_rate, "failureRate"), (slow_call, "slowCall"),
               (open_time, "openTime"), (trial_calls, "trialCalls"))
-SETTEE_LIMITS(settee::rpc::CircuitBreakerConfig, (window, 1ms, 24h),
-              (least_calls, 1, settee::kNoLimit), (failure_rate, 0.0, 1.0), (slow_call, 0ms, 24h),
-              (open_time, 1ms, 24h), (trial_calls, 1, settee::kNoLimit))
+SETTEE_LIMITS(settee::rpc::CircuitBreaker, (window, 1ms, 24h), (least_calls, 1, settee::kNoLimit),
+              (failure_rate, 0.0, 1.0), (slow_call, 0ms, 24h), (open_time, 1ms, 24h),
+              (trial_calls, 1, settee::kNoLimit))
 SETTEE_STRUCT(settee::rpc::ConfigCenterConfig, "settee.rpc.ConfigCenterConfig", address,
               (session_timeout, "sessionTimeout"), (scan_period, "scanPeriod"), parameters)
 SETTEE_LIMITS(settee::rpc::ConfigCenterConfig, (session_timeout, 100ms, 1h), (scan_period, 1ms, 1h))
