@@ -144,7 +144,9 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     return context;
   }
 
-  Task<void> serve() { return way_.filters == nullptr ? proceed() : through_filters(); }
+  Task<void> serve() {
+    return way_.filters == nullptr ? proceed() : Next(*way_.filters, 0, call_, *this)();
+  }
   Task<void> proceed() override {
     // A filter may have gone to another thread.
     if (loop_.in_loop()) return way_.method->serve(way_.object, *this);
@@ -233,10 +235,6 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     co_await resume_on(loop_);
     Task<void> served = way_.method->serve(way_.object, *this);
     co_await std::move(served);
-  }
-  Task<void> through_filters() {
-    Task<void> all = Next(*way_.filters, 0, call_, *this)();
-    co_await std::move(all);
   }
 
   Result<void> read_argument(std::size_t i, const TypeInfo& type, void* place) {

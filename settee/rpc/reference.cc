@@ -462,17 +462,6 @@ Task<void> ReferenceCore::whole(Outgoing outgoing, const CallPlan& plan) {
   if (!done) co_await fail(done.error());
 }
 
-namespace {
-
-// Ends with what a filter throws, also with what it throws before it is a coroutine.
-Task<void> through(const Next& filters) {
-  Task<void> work = filters();
-  Result<void> done = co_await as_result(std::move(work));
-  if (!done) co_await fail(done.error());
-}
-
-}  // namespace
-
 // The same, and those who listen are told. In a frame of its own: it is large.
 Task<void> ReferenceCore::told(Way& way, const Next& filters) {
   settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
@@ -489,8 +478,7 @@ Task<void> ReferenceCore::told(Way& way, const Next& filters) {
   Result<void> done;
   {
     const settee::detail::ContextSwitch inside(self, std::move(under));
-    Task<void> work = through(filters);
-    done = co_await as_result(std::move(work));
+    done = co_await as_result(filters());
   }
   if (ended_.active()) {
     ClientCallEnded event;

@@ -41,7 +41,7 @@ struct CallPlan {
   bool says_nothing() const noexcept { return !timeout && !retries && !target; }
 };
 
-class ReferenceCore : public std::enable_shared_from_this<ReferenceCore> {
+class ReferenceCore {
  public:
   /// An Error (kInvalidArgument) for options that no call could be made with.
   ReferenceCore(std::shared_ptr<Client::Core> client, const ServiceInfo* service,
