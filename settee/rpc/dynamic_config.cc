@@ -10,6 +10,7 @@
 #include "settee/base/config.h"
 #include "settee/rpc/cluster/internal/balancer.h"
 #include "settee/rpc/internal/dynamic_store.h"
+#include "settee/rpc/internal/url.h"
 
 namespace settee::inline v0::rpc {
 
@@ -305,12 +306,10 @@ std::shared_ptr<DynamicConfig> open_dynamic_config(Runtime& runtime, std::string
     }
     return open_dynamic_zookeeper(runtime, url, app, options);
 #else
-    throw wrong(
-        "this Settee was built without ZooKeeper's C client; install it (Debian: "
-        "libzookeeper-mt-dev) and configure and build again");
+    throw wrong(kNoZookeeper);
 #endif
   }
-  throw wrong("unknown kind; expected zookeeper://host:port[,host:port...][/root] or file:///path");
+  throw wrong(kUnknownKind);
 }
 
 }  // namespace settee::inline v0::rpc

@@ -586,28 +586,24 @@ void Server::Core::log_bad_peer(std::string_view message) {
 void Server::Core::refused(RefusedBy by, std::string_view service, std::string_view method,
                            std::string_view peer, const std::function<std::string()>& reason) {
   stats.refused[static_cast<std::size_t>(by)]->add();
-  if (!events.refused.active()) return;
-  const std::string why = reason();
-  CallRefused event;
-  event.side = Side::kServer;
-  event.service = service;
-  event.method = method;
-  event.peer = peer;
-  event.limit = to_string(by);
-  event.reason = std::string_view(why);
-  events.refused.publish(event);
+  if (events.refused.active()) tell_refused(to_string(by), service, method, peer, reason());
 }
 
 void Server::Core::expired(Counter& stage, std::string_view service, std::string_view method,
                            std::string_view peer, std::string_view reason) {
   stage.add();
-  if (!events.refused.active()) return;
+  if (events.refused.active()) tell_refused("deadline", service, method, peer, reason);
+}
+
+void Server::Core::tell_refused(std::string_view limit, std::string_view service,
+                                std::string_view method, std::string_view peer,
+                                std::string_view reason) {
   CallRefused event;
   event.side = Side::kServer;
   event.service = service;
   event.method = method;
   event.peer = peer;
-  event.limit = "deadline";
+  event.limit = limit;
   event.reason = reason;
   events.refused.publish(event);
 }

@@ -191,6 +191,8 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   void forget(net::Connection& connection);
 
  private:
+  void tell_refused(std::string_view limit, std::string_view service, std::string_view method,
+                    std::string_view peer, std::string_view reason);
   enum class State { kNew, kStarting, kStarted, kStopping, kStopped };
 
   void take_table(ServerLoop& loop);

@@ -20,10 +20,17 @@
 
 namespace settee::inline v0::rpc {
 
+/// Why a registry's or a dynamic configuration's url cannot be opened.
+inline constexpr std::string_view kNoZookeeper =
+    "this Settee was built without ZooKeeper's C client; install it (Debian: libzookeeper-mt-dev) "
+    "and configure and build again";
+inline constexpr std::string_view kUnknownKind =
+    "unknown kind; expected zookeeper://host:port[,host:port...][/root] or file:///path";
+
 struct ServiceUrl {
   std::vector<net::Endpoint> endpoints;  ///< At least one, if there is no registry.
   std::string registry;                  ///< Its url, or empty.
-  std::string interface_name;  ///< Empty if the url has no path.
+  std::string interface_name;            ///< Empty if the url has no path.
   std::string version;
   std::string unique_id;
   std::map<std::string, std::string, std::less<>> parameters;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "settee/rpc/internal/url.h"
 #include "settee/rpc/registry/internal/keeper.h"
 
 namespace settee::inline v0::rpc {
@@ -34,12 +35,10 @@ std::shared_ptr<Registry> open_registry(Runtime& runtime, std::string_view url,
 #ifdef SETTEE_HAVE_ZOOKEEPER
     return registry::make_registry(registry::make_zookeeper_keeper(runtime, url, options), runtime);
 #else
-    throw wrong(
-        "this Settee was built without ZooKeeper's C client; install it (Debian: "
-        "libzookeeper-mt-dev) and configure and build again");
+    throw wrong(kNoZookeeper);
 #endif
   }
-  throw wrong("unknown kind; expected zookeeper://host:port[,host:port...][/root] or file:///path");
+  throw wrong(kUnknownKind);
 }
 
 }  // namespace settee::inline v0::rpc
