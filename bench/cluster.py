@@ -22,34 +22,13 @@ import sys
 import tempfile
 import time
 
-from suite.processes import SERVICE, SOURCE, Failure, Server, progress, tail
+from suite.processes import SERVICE, SOURCE, Bench, Failure, Server, free_port, progress, tail
 
 ZOOKEEPER_JAR = pathlib.Path("/usr/share/java/zookeeper.jar")
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
-class Run:
-    """Where programs are, and what has been started."""
-
-    def __init__(self, args, scratch):
-        self.args = args
-        self.tree = pathlib.Path(args.tree).resolve()
-        self.scratch = pathlib.Path(scratch)
-        self.files = 0
-
-    def program(self, name):
-        path = self.tree / "bin" / name
-        if not path.exists():
-            raise Failure(f"{path} is missing: build the tree first")
-        return str(path)
-
-    def file(self, name):
-        self.files += 1
-        return self.scratch / f"{self.files:04}-{name}"
+class Run(Bench):
+    """One run of these benchmarks."""
 
     def figures(self, *arguments):
         """bench_cluster_figures' JSON."""

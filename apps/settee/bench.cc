@@ -340,10 +340,7 @@ int run(const BenchCommand& command) {
   ServiceInfo service;
   service.methods = {&method, 1};
 
-  RuntimeOptions quiet;
-  quiet.threads = 1;
-  quiet.log_level = LogLevel::kError;
-  Runtime runtime(quiet);
+  Runtime runtime(quiet());
   std::vector<Connection> connections(static_cast<std::size_t>(command.connections));
   try {
     rpc::ClientOptions options;

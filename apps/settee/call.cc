@@ -111,11 +111,7 @@ int run(const CallCommand& command) {
     return kUsage;
   }
 
-  // Its warnings say what the Error will say as well.
-  RuntimeOptions quiet;
-  quiet.threads = 1;
-  quiet.log_level = LogLevel::kError;
-  Runtime runtime(quiet);
+  Runtime runtime(quiet());
   rpc::ClientOptions client_options;
   client_options.app_name = "settee-cli";
   rpc::Client client(runtime, client_options);

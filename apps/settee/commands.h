@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "settee/base/error.h"
+#include "settee/base/runtime.h"
 
 namespace settee::cli {
 
@@ -30,6 +31,9 @@ void complain(std::string_view command, std::string_view text);
 int complain(std::string_view command, const Error& error);
 /// The exit status that stands for `error`.
 int exit_of(const Error& error);
+
+/// One loop, and no warnings: they would say what the Error says as well.
+RuntimeOptions quiet();
 
 struct CallCommand {
   std::string url;

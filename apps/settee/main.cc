@@ -63,6 +63,13 @@ std::string_view advice(std::string_view command, Code code) {
 
 }  // namespace
 
+RuntimeOptions quiet() {
+  RuntimeOptions options;
+  options.threads = 1;
+  options.log_level = LogLevel::kError;
+  return options;
+}
+
 int complain(std::string_view command, const Error& error) {
   std::string text = error.what();
   while (text.ends_with(' ')) text.pop_back();

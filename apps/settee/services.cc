@@ -60,10 +60,7 @@ void print(const std::string& line) { std::puts(printable(line).c_str()); }
 }  // namespace
 
 int run(const ServicesCommand& command) {
-  RuntimeOptions quiet;
-  quiet.threads = 1;
-  quiet.log_level = LogLevel::kError;
-  Runtime runtime(quiet);
+  Runtime runtime(quiet());
   try {
     const std::shared_ptr<rpc::Registry> registry = rpc::open_registry(runtime, command.url);
     const std::vector<std::string> interfaces =

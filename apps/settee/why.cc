@@ -58,10 +58,7 @@ std::string ask(Runtime& runtime, const rpc::GenericReference& service, const st
 }  // namespace
 
 int run(const WhyCommand& command) {
-  RuntimeOptions quiet;
-  quiet.threads = 1;
-  quiet.log_level = LogLevel::kError;
-  Runtime runtime(quiet);
+  Runtime runtime(quiet());
   rpc::ClientOptions client_options;
   client_options.app_name = "settee-cli";
   client_options.connect_timeout = command.timeout;

@@ -78,6 +78,11 @@ def network():
     return f"loopback in {where}, TCP congestion control {control}{warning}"
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
 class Bench:
     """One run of the benchmarks: where programs are, how they are pinned, where output goes."""
 
@@ -110,9 +115,7 @@ class Bench:
     @contextlib.contextmanager
     def server(self, command, env=None, ready_s=20):
         """Starts a server on a free port, waits for its READY line, ends it by pid."""
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        server = Server(self.pinned([*command, "--port", port]), self.file("server"), env)
+        server = Server(self.pinned([*command, "--port", free_port()]), self.file("server"), env)
         try:
             server.wait_ready(ready_s)
             yield server
