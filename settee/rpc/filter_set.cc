@@ -9,6 +9,20 @@
 
 namespace settee::inline v0::rpc {
 
+Task<void> fail_second_next(const Call& call) {
+  return [](Error error) -> Task<void> {
+    co_await fail(std::move(error));
+  }(Error(Code::kMisuse, fmt::format("{}#{}: a filter has called next() twice", call.service(),
+                                     call.method())));
+}
+
+Error no_answer(const Call& call) {
+  return Error(Code::kMisuse,
+               fmt::format("{}#{}: a filter has ended the call without an answer: it "
+                           "has neither let it pass nor failed it",
+                           call.service(), call.method()));
+}
+
 void FilterSet::add(FilterUse use) {
   if (!use.filter) {
     throw Error(Code::kInvalidArgument, fmt::format("add_filter('{}'): it is null", use.name));

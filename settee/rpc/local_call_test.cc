@@ -300,6 +300,55 @@ TEST_F(LocalCallTest, TheServersFiltersRun) {
   EXPECT_TRUE(eventually([&] { return probe_->notes == 1; }));
 }
 
+TEST_F(LocalCallTest, AFilterLetsACallPassOnceOrFailsIt) {
+  struct Odd final : Filter {
+    Task<void> apply(Call& call, Next next) override {
+      return inside(std::string(call.method()), next);
+    }
+    static Task<void> inside(std::string method, Next next) {
+      if (method == "item") co_return;
+      co_await next();
+      if (method == "echo") co_await next();
+    }
+  };
+  server_->add_filter(std::make_shared<Odd>());
+  const auto failure_of = [&](auto call) -> std::string {
+    const std::optional<Error> error = error_of([&] { call(); });
+    return error ? error->what() : "none";
+  };
+  EXPECT_NE(failure_of([&] { near_probe()->echo("x").get(); }).find("next() twice"),
+            std::string::npos);
+  EXPECT_EQ(probe_->calls, 1);
+  EXPECT_NE(failure_of([&] { near_probe()->item({}).get(); }).find("without an answer"),
+            std::string::npos);
+  EXPECT_EQ(probe_->calls, 1);
+  EXPECT_EQ(near_probe()->sum({1, 2}).get(), 3);
+  EXPECT_EQ(stat("settee.rpc.server.failures"), 2);
+}
+
+TEST_F(LocalCallTest, TheAdaptiveLimitHearsOfCallsThatTimeOut) {
+  ProvideOptions provide;
+  provide.unique_id = "limited";
+  provide.adaptive.min = 1;
+  provide.adaptive.max = 100;
+  provide.adaptive.window = 1ms;
+  server_->provide<wire::Probe>(probe_, provide);
+  const auto probe = [&](std::chrono::milliseconds timeout = 20s) {
+    return near<wire::Probe>(std::string(wire::kService) + ":limited", timeout);
+  };
+  for (int i = 0; i < 100; ++i) probe()->echo("x").get();
+  const auto nap = [&] { return as_future(probe(30ms)->nap(60'000)); };
+  for (int i = 0; i < 60; ++i) EXPECT_THROW(nap().get(), Error);
+  std::vector<std::future<std::int32_t>> naps;
+  for (int i = 0; i < 19; ++i) naps.push_back(nap());  // it began with 20
+  int refused = 0;
+  for (auto& one : naps) {
+    const std::optional<Error> error = error_of([&] { one.get(); });
+    refused += error && error->code() == Code::kBusy;
+  }
+  EXPECT_GT(refused, 0);
+}
+
 TEST_F(LocalCallTest, AnotherDescriptionOfTheInterfaceWillDo) {
   const auto keeper = near<local::OtherKeeper>("com.acme.Keeper:1.0");
   local::OtherNode node;

@@ -112,8 +112,7 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     if (way_.entry->timeout.count() > 0) {
       deadline_ = std::min(deadline_, Clock::now() + way_.entry->timeout);
     }
-    const CallLimits* limits = way_.entry->service->limits.get();
-    if (limits != nullptr && limits->measures()) measured_from_ = Clock::now();
+    measured_from_ = way_.entry->measured_from();
   }
   ~LocalCall() {
     on_cancel_.reset();
@@ -122,7 +121,7 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     if (way_.server == nullptr) return;
     delist();
     way_.server->stats.in_flight.subtract();
-    if (way_.entry->guarded) leave_limits();
+    if (way_.entry->guarded) way_.entry->leave_limits(measured_from_, tells_time_);
     way_.entry->service->leave();
   }
 
@@ -148,6 +147,7 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     return way_.filters == nullptr ? proceed() : Next(*way_.filters, 0, call_, *this)();
   }
   Task<void> proceed() override {
+    if (std::exchange(proceeded_, true)) return fail_second_next(call_);
     // A filter may have gone to another thread.
     if (loop_.in_loop()) return way_.method->serve(way_.object, *this);
     return on_loop();
@@ -190,6 +190,7 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     return false;
   }
   void write_result(const void* result) override {
+    answered_ = true;
     const TypeInfo& type = *way_.method->result;
     if (oneway_ || result == nullptr || type.kind == Kind::kVoid) return;
     if (loop_.in_loop()) {
@@ -205,10 +206,12 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
 
   /// On the loop, when all has ended. Wakes nobody: what waits is to be woken when this has gone.
   std::shared_ptr<Parking::State> finish(const Result<void>& done) {
+    if (done && run_ != nullptr && !answered_ && !failure_ && !oneway_)
+      return finish(no_answer(call_));
     if (run_ != nullptr && !failure_ && done && aside_.object() != nullptr) {
       give(*way_.method->result, aside_.object());
     }
-    succeeded_ = done && !failure_;
+    tells_time_ = slow(done) || (done && !failure_);
     if (!done && way_.server != nullptr) way_.server->stats.failures.add();
     if (run_ == nullptr) return nullptr;
     std::optional<Error> error = std::move(failure_);
@@ -223,12 +226,10 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
  private:
   friend class LocalRun;
 
-  void leave_limits() noexcept {
-    const TimePoint now = measured_from_ == TimePoint() ? TimePoint() : Clock::now();
-    const Duration took = measured_from_ == TimePoint() ? Duration() : now - measured_from_;
-    for (CallLimits* limits : {way_.entry->limits.get(), way_.entry->service->limits.get()}) {
-      if (limits != nullptr) limits->leave(now, took, succeeded_);
-    }
+  // It has taken longer than somebody had for it.
+  bool slow(const Result<void>& done) const {
+    return (deadline_ != kNoDeadline && loop_.now() >= deadline_) ||
+           (!done && done.error().code() == Code::kTimeout);
   }
 
   Task<void> on_loop() {
@@ -283,7 +284,9 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
   Call call_;
   std::optional<std::stop_callback<CancelCall>> on_cancel_;
   TimePoint measured_from_{};  // of a method with a limit that measures
-  bool succeeded_ = false;
+  bool tells_time_ = false;
+  bool proceeded_ = false;        // beyond the filters
+  bool answered_ = false;         // the method has a result
   std::optional<Error> failure_;  // that the method has no part in
   Aside aside_;                   // the result of a blocking method
 };

@@ -77,6 +77,19 @@ void check(const std::string& name, const ProvideOptions& options, const Service
 
 }  // namespace
 
+TimePoint MethodEntry::measured_from() const noexcept {
+  // Only a service's limit can be adaptive.
+  return service->limits && service->limits->measures() ? Clock::now() : TimePoint();
+}
+
+void MethodEntry::leave_limits(TimePoint measured_from, bool tells_time) const noexcept {
+  const bool measured = measured_from != TimePoint();
+  const TimePoint now = measured ? Clock::now() : TimePoint();
+  const Duration took = measured ? now - measured_from : Duration();
+  if (limits) limits->leave(now, took, tells_time);
+  if (service->limits) service->limits->leave(now, took, tells_time);
+}
+
 std::shared_ptr<ServiceEntry> make_entry(Runtime& runtime, const ServiceInfo& service,
                                          std::shared_ptr<void> owner, void* object,
                                          ProvideOptions options, bool authenticated) {

@@ -68,25 +68,11 @@ void FrameHeaders::each(
   }
 }
 
-void ServerCall::leave_limits() noexcept {
-  CallLimits* const of_service = method_.service->limits.get();
-  CallLimits* const own = method_.limits.get();
-  TimePoint now{};
-  Duration took{};
-  if (measured_from_ != TimePoint()) {
-    now = Clock::now();
-    took = now - measured_from_;
-  }
-  if (own != nullptr) own->leave(now, took, tells_time_);
-  if (of_service != nullptr) of_service->leave(now, took, tells_time_);
-}
-
 void ServerCall::guard() {
   if (method_.timeout.count() > 0) {
     deadline_ = std::min(deadline_, session_->connection_.last_read() + method_.timeout);
   }
-  const CallLimits* limits = method_.service->limits.get();
-  if (limits != nullptr && limits->measures()) measured_from_ = Clock::now();
+  measured_from_ = method_.measured_from();
 }
 
 // A filter may suspend, and the bytes are gone then.
@@ -105,9 +91,7 @@ Task<void> ServerCall::serve_filtered() { return Next(*kept_->filters, 0, call_,
 
 Task<void> ServerCall::proceed() {
   if (source_ != nullptr) return method_.info->serve(method_.service->object, *this);
-  return [](std::string name) -> Task<void> {
-    co_await fail(Error(Code::kMisuse, fmt::format("{}: a filter has called next() twice", name)));
-  }(fmt::format("{}#{}", method_.service->unique_name, method_.name));
+  return fail_second_next(call_);
 }
 
 bool ServerCall::read_arguments(void* const* arguments) {
@@ -209,10 +193,7 @@ void ServerCall::write_watched(const void* result) {
 
 void ServerCall::finish_otherwise(const Result<void>& ended) {
   if (ended && kept_ && !written_ && !failed_ && !oneway_) {
-    return finish_otherwise(Error(
-        Code::kMisuse, fmt::format("{}#{}: a filter has ended the call without an answer: it has "
-                                   "neither let it pass nor failed it",
-                                   method_.service->unique_name, method_.name)));
+    return finish_otherwise(no_answer(call_));
   }
   tells_time_ = slow(ended) || (ended && !failed_);
   if (!ended) core_.stats.failures.add();
@@ -349,8 +330,11 @@ void ServerCall::watch(const Frame& frame, Context& context) {
   watched_->arrived = Clock::now();
   watched_->measures.request_bytes = frame_size(frame);
   if (!core_.events.received.active()) return;
-  // In one piece: what is momentary is lost when it is assigned.
-  const ServerCallReceived event{facts(), call_.peer(), &call_, &context};
+  ServerCallReceived event;
+  event.call = facts();
+  event.peer = call_.peer();
+  event.request = &call_;
+  event.context = &context;
   core_.events.received.publish(event);
 }
 

@@ -21,6 +21,11 @@ namespace settee::inline v0::rpc {
 
 using FilterChain = std::shared_ptr<const Next::Chain>;  // null: no filter
 
+/// Where filters end that have called next() once more than they may.
+Task<void> fail_second_next(const Call& call);
+/// Of a call that its filters have ended though it has neither passed them all nor failed.
+Error no_answer(const Call& call);
+
 class FilterSet {
  public:
   /// An Error (kInvalidArgument) for a null filter or a name that is taken.

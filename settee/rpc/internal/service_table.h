@@ -34,6 +34,11 @@ struct MethodEntry {
   Duration timeout{};                  // 0: none
   std::unique_ptr<CallLimits> limits;  // its own; the service's are beside it
   bool guarded = false;                // something is checked before a call is let in
+
+  /// For a call that has been let in: when that was, if a limit measures how long calls take.
+  TimePoint measured_from() const noexcept;
+  /// It has ended. `tells_time`: how long it took says how long such calls take.
+  void leave_limits(TimePoint measured_from, bool tells_time) const noexcept;
 };
 
 struct ServiceEntry {

@@ -98,7 +98,6 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
   bool slow(const Result<void>& ended) const;
   [[gnu::noinline]] void keep(FilterChain filters);
   [[gnu::noinline]] void guard();
-  [[gnu::noinline]] void leave_limits() noexcept;
   // Nobody waits any more; only what took long enough to suspend can be.
   bool late() const {
     return callers_deadline_ != kNoDeadline && loop_.now() >= callers_deadline_ && aside_.empty() &&
@@ -181,7 +180,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
   item_->release();
   core_.stats.in_flight.subtract();
   if (method_.guarded) [[unlikely]]
-    leave_limits();
+    method_.leave_limits(measured_from_, tells_time_);
   method_.service->leave();
   delist();
   if (session_ == nullptr) return;
