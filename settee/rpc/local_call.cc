@@ -147,7 +147,7 @@ Result<void> let_in(Server::Core& server, MethodEntry& method, const Outgoing& o
                                                  passed.error().message()));
     }
   }
-  const TimePoint now = Clock::now();
+  const TimePoint now = outgoing.now;
   CallLimits* limits = method.limits.get();
   RefusedBy by = limits == nullptr ? RefusedBy::kNobody : limits->enter(now);
   if (by == RefusedBy::kNobody) {
@@ -169,7 +169,10 @@ Task<bool> LocalTarget::call(Outgoing outgoing) {
   const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
   const Context caller = Context::share(self.context);
   Loop& loop = runtime_.loop();
-  if (!loop.in_loop()) co_await resume_on(loop);
+  if (!loop.in_loop()) {
+    co_await resume_on(loop);
+    outgoing.now = Clock::now();
+  }
   Slot& slot = slots_[static_cast<std::size_t>(std::find(loops_.begin(), loops_.end(), &loop) -
                                                loops_.begin())];
   refresh(slot);

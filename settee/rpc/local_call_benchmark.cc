@@ -42,14 +42,14 @@ struct World {
 Task<double> echo(LocalTarget& target, const MethodInfo& method, std::string& text,
                   std::string& result) {
   void* arguments[] = {&text};
-  Outgoing outgoing;
-  outgoing.method = &method;
-  outgoing.name = method.wire_name;
-  outgoing.arguments = arguments;
-  outgoing.result = &result;
-  outgoing.timeout = std::chrono::seconds(3);
   const double begun = thread_seconds();
   for (int i = 0; i < kCalls; ++i) {
+    Outgoing outgoing;
+    outgoing.method = &method;
+    outgoing.name = method.wire_name;
+    outgoing.arguments = arguments;
+    outgoing.result = &result;
+    outgoing.deadline = outgoing.began + std::chrono::seconds(3);
     if (!target.there()) co_await fail(Error(Code::kNoProvider, "gone"));
     Task<bool> call = target.call(outgoing);
     benchmark::DoNotOptimize(co_await std::move(call));

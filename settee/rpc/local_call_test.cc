@@ -81,7 +81,7 @@ class LocalInvoker final : public Invoker {
     outgoing.arguments = arguments;
     outgoing.result = result;
     outgoing.mode = mode;
-    outgoing.timeout = timeout_;
+    outgoing.deadline = outgoing.began + timeout_;
     if (!target_.there()) co_await fail(Error(Code::kNoProvider, "not there"));
     Task<bool> call = target_.call(outgoing);
     const bool called = co_await std::move(call);
@@ -373,7 +373,7 @@ TEST_F(LocalCallTest, CallsByName) {
   outgoing.types = types;
   outgoing.values = values;
   outgoing.result = &result;
-  outgoing.timeout = 20s;
+  outgoing.deadline = outgoing.began + 20s;
   EXPECT_TRUE(runtime_->run(target.call(outgoing)));
   EXPECT_EQ(result["name"].as_string().value_or(""), "n");
   EXPECT_EQ(keeper_->kept.name, "n");

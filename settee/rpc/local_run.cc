@@ -16,6 +16,8 @@ using settee::detail::Parking;
 
 namespace {
 
+constexpr std::string_view kNoAnswer = "no answer before the deadline";
+
 // A value on its way between two descriptions of it: what the wire would make of it.
 Result<void> translate(const TypeInfo& from, const void* value, const TypeInfo& to, void* out) {
   if (from.kind == Kind::kMessage && to.kind == Kind::kMessage) {
@@ -215,7 +217,11 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     if (!done && way_.server != nullptr) way_.server->stats.failures.add();
     if (run_ == nullptr) return nullptr;
     std::optional<Error> error = std::move(failure_);
-    if (!error && !done) error = received_error(done.error());
+    if (!error && !done) {
+      // Its deadline may end the method before it wakes the caller, who then has no answer.
+      error = loop_.now() >= run_->deadline_ ? Error(Code::kTimeout, std::string(kNoAnswer))
+                                             : received_error(done.error());
+    }
     if (error && error->code() != Code::kBusiness) {
       error = error->within(
           fmt::format("{}#{} at {}", way_.service, way_.method->wire_name, way_.peer));
@@ -328,7 +334,7 @@ void LocalRun::after_wait(Parking::Reason reason) {
       fmt::format("{}#{} at {}", way.service, way.method->wire_name, way.peer);
   error_ = reason == Parking::Reason::kCancelled
                ? Error(Code::kCancelled, where + ": cancelled by the caller")
-               : Error(Code::kTimeout, where + ": no answer before the deadline");
+               : Error(Code::kTimeout, fmt::format("{}: {}", where, kNoAnswer));
   call_->run_ = nullptr;
   call_ = nullptr;
   ended_ = true;
@@ -357,8 +363,7 @@ bool is_direct(const MethodInfo& caller, const MethodInfo& method) {
 }
 
 TimePoint deadline_of(const Outgoing& outgoing, const Context& context) {
-  if (outgoing.timeout.count() == 0) return context.deadline();
-  return std::min(context.deadline(), Clock::now() + outgoing.timeout);
+  return std::min(context.deadline(), outgoing.deadline);
 }
 
 }  // namespace settee::inline v0::rpc

@@ -22,7 +22,7 @@ class MockTest : public ::testing::Test {
     outgoing.name = outgoing.method->wire_name;
     outgoing.arguments = arguments.data();
     outgoing.result = &result;
-    outgoing.timeout = 20s;
+    outgoing.deadline = outgoing.began + 20s;
     runtime_.run(with_context(std::move(context), mocked(runtime_, mock, outgoing)));
     return result;
   }

@@ -278,10 +278,10 @@ ReferenceCore::MethodRules& ReferenceCore::rules_of(const Outgoing& outgoing) no
 }
 
 // Each loop has chains of its own, so that loops do not count the same one.
-FilterChain ReferenceCore::chain_of(const Outgoing& outgoing) {
+FilterChain ReferenceCore::chain_of(const Loop& loop, const Outgoing& outgoing) {
   if (client_->filters.empty() && options_.filters.empty()) return nullptr;
   PerLoop& here = *std::find_if(per_loop_.begin(), per_loop_.end(),
-                                [](const PerLoop& one) { return one.loop == Loop::current(); });
+                                [&](const PerLoop& one) { return one.loop == &loop; });
   if (const std::uint64_t version = client_->filters.version(); version != here.version) {
     here.chains.assign(service_ != nullptr ? service_->methods.size() : 0, std::nullopt);
     here.named_chains.clear();
@@ -329,8 +329,9 @@ class ReferenceCore::Place {
 
 // What a call has with it on its way; in the frame of whole().
 struct ReferenceCore::Way {
-  Outgoing outgoing;
+  Outgoing& outgoing;
   cluster::Rules rules;
+  std::string hash_key;
   Baggage headers;  // of filters
   cluster::Observation* seen = nullptr;
 };
@@ -370,7 +371,7 @@ Task<void> ReferenceCore::routed(Way& way) {
 Task<void> ReferenceCore::near_or_far(Way& way) {
   const Mock* const mock = options_.mock.get();
   Outgoing here = way.outgoing;
-  here.timeout = way.rules.timeout.value_or(client_->options.timeout);
+  here.deadline = here.began + way.rules.timeout.value_or(client_->options.timeout);
   const auto tell = [&](std::string_view protocol) {
     if (way.seen == nullptr) return;
     way.seen->facts.protocol = protocol;
@@ -435,7 +436,10 @@ Error ReferenceCore::refuse(const Outgoing& outgoing, std::size_t most, std::str
 
 Task<void> ReferenceCore::whole(Outgoing outgoing, const CallPlan& plan) {
   Loop& loop = client_->runtime.loop();
-  if (!loop.in_loop()) co_await resume_on(loop);
+  if (!loop.in_loop()) {
+    co_await resume_on(loop);
+    outgoing.now = Clock::now();
+  }
   MethodRules& method = rules_of(outgoing);
   const Place of_reference(in_flight_, options_.concurrents);
   const Place of_method(method.in_flight, method.concurrents);
@@ -445,15 +449,16 @@ Task<void> ReferenceCore::whole(Outgoing outgoing, const CallPlan& plan) {
                of_reference.refused() ? "ReferOptions::concurrents" : "ReferMethod::concurrents");
     co_await fail(std::move(error));
   }
-  Way way;
-  way.outgoing = outgoing;
-  way.rules = method.rules;
+  Way way{outgoing, method.rules, {}, {}, nullptr};
   if (plan.timeout) way.rules.timeout = plan.timeout;
   if (plan.retries) way.rules.retries = *plan.retries;
   if (tuning_) tune(way, method, plan);
   if (plan.target) way.rules.target = &*plan.target;
-  if (cluster_->wants_key()) way.rules.hash_key = first_argument(outgoing);
-  const FilterChain chain = chain_of(outgoing);
+  if (cluster_->wants_key()) {
+    way.hash_key = first_argument(outgoing);
+    way.rules.hash_key = way.hash_key;
+  }
+  const FilterChain chain = chain_of(loop, outgoing);
   Last last(*this, way);
   Call call(Side::kClient, name_, outgoing.name, address_, nullptr, &way.headers);
   const Next filters(chain ? *chain : kNoFilters, 0, call, last);
@@ -467,7 +472,6 @@ Task<void> ReferenceCore::told(Way& way, const Next& filters) {
   settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
   cluster::Observation seen = facts_of(way.outgoing);
   way.seen = &seen;
-  const TimePoint began = Clock::now();
   Context under = Context::share(self.context);
   if (started_.active()) {
     ClientCallStarted event;
@@ -487,7 +491,7 @@ Task<void> ReferenceCore::told(Way& way, const Next& filters) {
     event.address = seen.address;
     event.route = seen.route;
     if (!done) event.error = done.error();
-    event.took = Clock::now() - began;
+    event.took = Clock::now() - way.outgoing.began;
     event.measures = seen.measures;
     ended_.publish(event);
   }

@@ -492,7 +492,7 @@ Result<void> Channel::send(PendingCall& call) {
   std::int32_t timeout = -1;
   if (!request.oneway) {
     const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(request.deadline - Clock::now()).count();
+        std::chrono::ceil<std::chrono::milliseconds>(request.deadline - request.now).count();
     timeout = static_cast<std::int32_t>(std::clamp<std::int64_t>(left, 1, INT32_MAX));
   }
   Buffer& out = connection_->out();

@@ -234,7 +234,7 @@ class BoltTarget final : public Target {
     }
   }
 
-  Task<void> call(std::shared_ptr<Address> address, Outgoing outgoing) override;
+  Task<void> call(Address& address, Outgoing outgoing) override;
 
  private:
   struct Method {
@@ -292,7 +292,7 @@ const Baggage* joined(const Baggage* context, const Baggage* call, Baggage& both
   return &both;
 }
 
-Task<void> BoltTarget::call(std::shared_ptr<Address> address, Outgoing outgoing) {
+Task<void> BoltTarget::call(Address& address, Outgoing outgoing) {
   const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
   const Context context = Context::share(self.context);
   const CallMode mode = outgoing.mode;
@@ -315,7 +315,8 @@ Task<void> BoltTarget::call(std::shared_ptr<Address> address, Outgoing outgoing)
   request.name = outgoing.name;
   request.oneway = mode == CallMode::kOneway;
   request.measures = outgoing.measures;
-  request.deadline = std::min(context.deadline(), Clock::now() + outgoing.timeout);
+  request.deadline = std::min(context.deadline(), outgoing.deadline);
+  request.now = outgoing.now;
   ClientStats& stats = client_->shared->stats;
   if (client_->shared->stopped.load(std::memory_order_acquire)) {
     co_await fail(Error(Code::kStopped,
@@ -326,8 +327,11 @@ Task<void> BoltTarget::call(std::shared_ptr<Address> address, Outgoing outgoing)
     co_await fail(may.error().within(name_));
   }
   Loop& loop = client_->runtime.loop();
-  if (!loop.in_loop()) co_await resume_on(loop);
-  auto& there = static_cast<BoltAddress&>(*address);
+  if (!loop.in_loop()) {
+    co_await resume_on(loop);
+    request.now = Clock::now();
+  }
+  auto& there = static_cast<BoltAddress&>(address);
   const std::size_t here = client_->index_of(loop);
   std::shared_ptr<Channel> channel = there.channel(here);
 
@@ -347,6 +351,7 @@ Task<void> BoltTarget::call(std::shared_ptr<Address> address, Outgoing outgoing)
   while (!channel->ready() || channel->full()) {
     if (!channel->ready()) {
       Result<void> connected = co_await as_result(channel->connected(request.deadline));
+      request.now = Clock::now();
       // Another connection may be there, or have room.
       channel = there.channel(here);
       if (!connected && !channel->ready()) {
@@ -366,6 +371,7 @@ Task<void> BoltTarget::call(std::shared_ptr<Address> address, Outgoing outgoing)
       stats.failures.add();
       co_await fail(room.error().within(fmt::format("{}#{}", name_, request.name)));
     }
+    request.now = Clock::now();
     channel = there.channel(here);
   }
   PendingCall call(request);

@@ -53,10 +53,10 @@ struct World {
       outgoing.name = "echo";
       outgoing.arguments = arguments;
       outgoing.result = &result;
-      outgoing.timeout = 20s;
+      outgoing.deadline = outgoing.began + 20s;
       outgoing.headers = sent;
       outgoing.measures = measured;
-      Task<void> call = world.target->call(std::move(to), outgoing);
+      Task<void> call = world.target->call(*to, outgoing);
       co_await std::move(call);
       co_return result;
     }(*this, std::move(address), std::move(text), headers, measures, loop));

@@ -160,8 +160,8 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
   if (old->members.empty()) return;
   // Loops that call nobody shall not keep what is gone connected.
   for (const PerLoop& one : per_loop_) {
-    one.loop->post([weak = weak_from_this()] {
-      if (const auto self = weak.lock()) static_cast<void>(self->current());
+    one.loop->post([weak = weak_from_this(), loop = one.loop] {
+      if (const auto self = weak.lock()) static_cast<void>(self->current(*loop));
     });
   }
 }
@@ -227,9 +227,10 @@ std::shared_ptr<const Cluster::List> Cluster::list() const {
 }
 
 // What calls on this loop use: a copy of the list, renewed when there is another.
-Cluster::PerLoop& Cluster::current() const {
+// On that loop.
+Cluster::PerLoop& Cluster::current(const Loop& loop) const {
   PerLoop& here = *std::find_if(per_loop_.begin(), per_loop_.end(),
-                                [](const PerLoop& one) { return one.loop == Loop::current(); });
+                                [&](const PerLoop& one) { return one.loop == &loop; });
   if (const std::uint64_t version = version_.load(std::memory_order_acquire);
       version != here.version) {
     here.list = list();

@@ -73,14 +73,13 @@ bool tried(const std::vector<Cluster::Failure>& failures, const Member& member) 
 // One try of a call, as far as it is counted and told.
 class Cluster::Try {
  public:
-  Try(Cluster& cluster, Peer& peer, Outgoing& outgoing, Observation* seen, Breaker::Ticket ticket,
-      TimePoint began)
+  Try(Cluster& cluster, Peer& peer, Outgoing& outgoing, Observation* seen, Breaker::Ticket ticket)
       : cluster_(cluster),
         peer_(peer),
         method_(outgoing.name),
         seen_(seen),
         ticket_(ticket),
-        began_(began) {
+        began_(outgoing.now) {
     peer_.in_flight.fetch_add(1, std::memory_order_relaxed);
     if (seen_ != nullptr) begin(outgoing);
   }
@@ -177,7 +176,8 @@ std::string Cluster::route_key(const Outgoing& outgoing) const {
 // The addresses for this call, when there are routers.
 Task<std::shared_ptr<const Cluster::View>> Cluster::view(const Outgoing& outgoing) {
   const std::string key = route_key(outgoing);
-  PerLoop& here = current();
+  const Loop& loop = *Loop::current();
+  PerLoop& here = current(loop);
   if (const auto found = here.views.find(key); found != here.views.end()) co_return found->second;
   const std::shared_ptr<const List> list = here.list;
   std::shared_ptr<const View> made;
@@ -197,7 +197,7 @@ Task<std::shared_ptr<const Cluster::View>> Cluster::view(const Outgoing& outgoin
     const std::lock_guard lock(list->mutex);
     if (list->views.size() < kMostViews) list->views.emplace(key, made);
   }
-  PerLoop& now = current();
+  PerLoop& now = current(loop);
   if (now.list == list && now.views.size() < kMostViews) now.views.emplace(key, made);
   co_return made;
 }
@@ -319,17 +319,18 @@ void Cluster::tell(const Peer& peer, std::string_view method,
 
 void Cluster::note(Peer& peer, std::string_view method, Breaker::Ticket ticket,
                    const Result<void>& ended, TimePoint began) {
-  const TimePoint now = Clock::now();
   if (options_.fault_tolerance.regulation_effective) {
     peer.calls.fetch_add(1, std::memory_order_relaxed);
   }
   const bool answered = ended || ended.error().code() == Code::kBusiness;
+  // For an answer the time at which its turn began will do.
+  const TimePoint now = answered && ticket == 0 ? Loop::current()->now() : Clock::now();
   const bool faulty = !answered && is_fault(ended.error().code());
   if (answered) {
-    const auto took = std::chrono::nanoseconds(now - began).count();
+    const std::int64_t took =
+        std::max<std::int64_t>(std::chrono::nanoseconds(now - began).count(), 1);
     const std::int64_t mean = peer.latency_ns.load(std::memory_order_relaxed);
-    peer.latency_ns.store(mean == 0 ? std::max<std::int64_t>(took, 1) : mean + (took - mean) / 8,
-                          std::memory_order_relaxed);
+    peer.latency_ns.store(mean == 0 ? took : mean + (took - mean) / 8, std::memory_order_relaxed);
     if (options_.outlier_ejection.enabled) peer.failures_in_a_row.store(0);
   } else if (faulty) {
     fault(peer, now);
@@ -354,18 +355,19 @@ void Cluster::note(Peer& peer, std::string_view method, Breaker::Ticket ticket,
 
 Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, Observation* seen) {
   const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
-  const TimePoint started = Clock::now();
   Context under = Context::adopt(self.context);  // not counted: this coroutine keeps it
   const TimePoint deadline = under.deadline();
   static_cast<void>(under.release());
-  TimePoint by = std::min(deadline, started + rules.timeout.value_or(options_.timeout));
+  TimePoint by = std::min(deadline, outgoing.began + rules.timeout.value_or(options_.timeout));
   Loop& loop = runtime_.loop();
-  bool waited = !loop.in_loop();  // then `started` is not the time of the first try
+  bool waited = !loop.in_loop();
   if (waited) co_await resume_on(loop);
   if (version_.load(std::memory_order_acquire) == 0 && rules.target == nullptr) {
     waited = true;
     TimePoint wait = by;
-    if (options_.address_wait.count() > 0) wait = std::min(by, started + options_.address_wait);
+    if (options_.address_wait.count() > 0) {
+      wait = std::min(by, outgoing.began + options_.address_wait);
+    }
     co_await known(wait);
   }
   if (std::int32_t budget = budget_.load(std::memory_order_relaxed); budget < kFullBudget) {
@@ -385,9 +387,9 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, 
     }
     std::shared_ptr<Peer> peer;
     Breaker::Ticket ticket = 0;
-    TimePoint now = failures.empty() && !waited ? started : Clock::now();
+    if (waited || !failures.empty()) outgoing.now = Clock::now();
     {
-      PerLoop& here = current();
+      PerLoop& here = current(loop);
       const View& view = routed ? *routed : *here.list->plain;
       if (seen != nullptr) seen->route = view.route;
       if (options_.mode == ClusterMode::kBroadcast && rules.target == nullptr) {
@@ -403,9 +405,8 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, 
         peer = choose(here, view, outgoing, rules, failures, anywhere);
       }
       if (peer && options_.circuit_breaker.enabled) {
-        now = Clock::now();
         std::optional<Breaker::Change> change;
-        ticket = peer->breaker(outgoing.name).admit(options_.circuit_breaker, now, change);
+        ticket = peer->breaker(outgoing.name).admit(options_.circuit_breaker, outgoing.now, change);
         tell(*peer, outgoing.name, change);
         if (ticket == 0) {
           // Somebody else took the last trial.
@@ -415,25 +416,26 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, 
       }
     }
     if (!peer) {
-      Error error = failed(outgoing, routed ? *routed : *current().list->plain, failures);
+      Error error = failed(outgoing, routed ? *routed : *current(loop).list->plain, failures);
       co_await fail(std::move(error));
     }
     if (!rules.timeout && failures.empty() && peer->timeout.count() > 0) {
-      by = std::min(deadline, started + peer->timeout);
+      by = std::min(deadline, outgoing.began + peer->timeout);
     }
-    auto left = std::chrono::ceil<std::chrono::milliseconds>(by - now);
-    if (left.count() <= 0) {
+    if (by <= outgoing.now) {
       Error error(Code::kTimeout,
                   fmt::format("{}#{}: its time was over before {} was called", options_.service,
                               outgoing.name, peer->address->text()));
       co_await fail(std::move(error));
     }
-    if (rules.try_timeout.count() > 0) left = std::min(left, rules.try_timeout);
-    outgoing.timeout = left;
+    outgoing.deadline = by;
+    if (rules.try_timeout.count() > 0) {
+      outgoing.deadline = std::min(by, outgoing.now + rules.try_timeout);
+    }
     if (!failures.empty()) stats_.retries.add();
     const Baggage* const headers = outgoing.headers;
-    Try attempt(*this, *peer, outgoing, seen, ticket, now);
-    Task<void> work = target.call(peer->address, outgoing);
+    Try attempt(*this, *peer, outgoing, seen, ticket);
+    Task<void> work = target.call(*peer->address, outgoing);
     Result<void> ended = co_await as_result(std::move(work));
     attempt.end(ended);
     outgoing.headers = headers;
@@ -441,7 +443,7 @@ Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, 
     failures.push_back({std::move(peer), ended.error()});
     if (failures.size() >= kMostTries || !again(rules, ended.error(), retries, anywhere) ||
         Clock::now() >= by) {
-      Error error = failed(outgoing, routed ? *routed : *current().list->plain, failures);
+      Error error = failed(outgoing, routed ? *routed : *current(loop).list->plain, failures);
       co_await fail(std::move(error));
     }
   }
@@ -486,7 +488,7 @@ Task<void> Cluster::broadcast(Target& target, Outgoing outgoing, std::shared_ptr
     Error error = failed(outgoing, *view, {});
     co_await fail(std::move(error));
   }
-  outgoing.timeout = std::chrono::ceil<std::chrono::milliseconds>(by - Clock::now());
+  outgoing.deadline = by;
   const TypeInfo* type =
       outgoing.method != nullptr ? outgoing.method->result : &type_of<hessian::Value>();
   if (type->kind == Kind::kVoid) type = nullptr;
@@ -506,8 +508,8 @@ Task<void> Cluster::broadcast(Target& target, Outgoing outgoing, std::shared_ptr
       own->tries = static_cast<int>(i);
     }
     Peer& peer = view->peer(i);
-    tries.push_back(std::make_unique<Try>(*this, peer, one, own, 0, Clock::now()));
-    work.push_back(outcome_of(target.call(peer.address, one)));
+    tries.push_back(std::make_unique<Try>(*this, peer, one, own, 0));
+    work.push_back(outcome_of(target.call(*peer.address, one)));
   }
   std::vector<std::optional<Error>> errors = co_await when_all(std::move(work));
   if (seen != nullptr) seen->tries = static_cast<int>(count);

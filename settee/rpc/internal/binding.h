@@ -73,16 +73,19 @@ struct Outgoing {
   std::span<const hessian::Value> values;  ///< Its arguments.
   void* result = nullptr;                  ///< A hessian::Value for a call by name.
   settee::detail::CallMode mode{};
-  std::chrono::milliseconds timeout{};  ///< Beside the Context's deadline.
+  TimePoint deadline = kNoDeadline;  ///< Beside the Context's.
+  TimePoint began = Clock::now();
+  /// The last reading of the clock on its way, which is dear: whoever has let it wait reads it anew.
+  TimePoint now = began;
 };
 
 /// A service, as a client calls it. Used from any thread.
 class Target {
  public:
   virtual ~Target() = default;
-  /// What `call` points to must live until the Task ends; then it may be called again, e.g. at another
-  /// address.
-  virtual Task<void> call(std::shared_ptr<Address> address, Outgoing call) = 0;
+  /// `address` and what `call` points to must live until the Task ends; then it may be called again,
+  /// e.g. at another address.
+  virtual Task<void> call(Address& address, Outgoing call) = 0;
 };
 
 struct TargetOptions {

@@ -64,8 +64,8 @@ class ReferenceCore {
       const cluster::Rules& rules = rules_of(outgoing).rules;
       if (!only_) return cluster_->call(*target_, outgoing, rules, nullptr);
       Outgoing there = outgoing;
-      there.timeout = rules.timeout.value_or(client_->options.timeout);
-      return target_->call(only_, there);
+      there.deadline = there.began + rules.timeout.value_or(client_->options.timeout);
+      return target_->call(*only_, there);
     }
     return whole(outgoing, plan);
   }
@@ -96,7 +96,7 @@ class ReferenceCore {
   }
   MethodRules& rules_of(const Outgoing& outgoing) noexcept;
   void tune(Way& way, const MethodRules& method, const CallPlan& plan);
-  FilterChain chain_of(const Outgoing& outgoing);
+  FilterChain chain_of(const Loop& loop, const Outgoing& outgoing);
   cluster::Observation facts_of(const Outgoing& outgoing) const;
   Error refuse(const Outgoing& outgoing, std::size_t most, std::string_view option);
   Task<void> whole(Outgoing outgoing, const CallPlan& plan);

@@ -102,6 +102,7 @@ class PendingCall final : private Timer {
     void* result;
     bool oneway;
     CallMeasures* measures;  // null: nobody wants them
+    TimePoint now;  // when it is sent
     TimePoint deadline;
     std::string_view service;
     std::string_view name;

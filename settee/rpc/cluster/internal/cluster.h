@@ -60,7 +60,7 @@ struct Rules {
   int retries = 0;                           ///< Beyond what is safe, as the caller asked.
   bool idempotent = false;
   const net::Endpoint* target = nullptr;  ///< It may go there only.
-  std::string hash_key;                   ///< See Choice; only if wants_key().
+  std::string_view hash_key;              ///< See Choice; only if wants_key().
 };
 
 /// What listeners are told of a call; null if there are none.
@@ -145,7 +145,7 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   class Try;
 
   std::shared_ptr<List> new_list() const;
-  PerLoop& current() const;
+  PerLoop& current(const Loop& loop) const;
   std::shared_ptr<const List> list() const;
   Task<void> known(TimePoint by);
   std::string route_key(const Outgoing& outgoing) const;
