@@ -127,9 +127,7 @@ class Board final : public Registry {
     if (!now_.empty()) listener_(now_);
     return std::make_shared<int>(0);
   }
-  Task<std::vector<std::string>> interfaces() override {
-    co_return std::vector<std::string>();
-  }
+  Task<std::vector<std::string>> interfaces() override { co_return std::vector<std::string>(); }
   void stop() override {}
   /// CPU ms that who listens took over it: other programs do not count.
   double set(Providers all) {

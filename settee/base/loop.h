@@ -29,6 +29,7 @@
 namespace settee::inline v0 {
 
 class Loop;
+class Runtime;
 
 /// Gets events of a file descriptor.
 class SETTEE_API Watcher {
@@ -113,6 +114,8 @@ class SETTEE_API Loop {
   /// True on the thread that turns this loop; for a foreign-driven one: during turn() and flush(),
   /// and between enter() and leave().
   bool in_loop() const noexcept { return current() == this; }
+  /// Its place among Runtime::loops().
+  std::size_t index() const noexcept { return index_; }
 
   // From any thread.
   void post(Job& job) noexcept;
@@ -165,6 +168,7 @@ class SETTEE_API Loop {
   bool waiting() const noexcept;
 
  private:
+  friend class Runtime;
   friend class Timer;
   struct Impl;
 
@@ -174,6 +178,8 @@ class SETTEE_API Loop {
   int epoll_ = -1;
   int wake_ = -1;
   TimePoint now_;
+  const Runtime* runtime_ = nullptr;  // whose it is
+  std::size_t index_ = 0;
   std::atomic<std::uint64_t> turns_{0};
   std::atomic<const char*> working_on_{nullptr};
   std::unique_ptr<Impl> impl_;

@@ -68,6 +68,7 @@ struct Runtime::Impl {
   EventBus events{&stats};
   std::vector<std::unique_ptr<LoopThread>> loops;
   std::unique_ptr<Loop> foreign;
+  std::vector<Loop*> all;  // of both, by their index
   ThreadPool pool;
   std::mutex names_mutex;
   std::set<std::string, std::less<>> names;
@@ -87,15 +88,6 @@ struct Runtime::Impl {
   std::mutex stopping;
   std::atomic<bool> joined{false};
 
-  // One of ours that this thread turns; null on other threads.
-  Loop* own_loop() const noexcept {
-    Loop* here = Loop::current();
-    if (here == nullptr || here == foreign.get()) return here;
-    for (const auto& own : loops) {
-      if (&own->loop == here) return here;
-    }
-    return nullptr;
-  }
   void watch(const std::stop_token& stopping);
   void look_at(LoopThread& own, TimePoint now);
   void join() {
@@ -170,13 +162,17 @@ Runtime::Runtime(RuntimeOptions options) : impl_(std::make_unique<Impl>(std::mov
   try {
     for (std::size_t i = 0; i < count; ++i) {
       auto& made = impl.loops.emplace_back(std::make_unique<Impl::LoopThread>());
+      adopt(made->loop);
       made->name = fmt::format("{}-{}", prefix, i);
       made->thread = std::thread([&own = *made] {
         pthread_setname_np(pthread_self(), own.name.c_str());
         own.loop.run();
       });
     }
-    if (impl.options.foreign_loop) impl.foreign = std::make_unique<Loop>();
+    if (impl.options.foreign_loop) {
+      impl.foreign = std::make_unique<Loop>();
+      adopt(*impl.foreign);
+    }
     if (count > 0 && impl.options.stall.count() > 0) {
       impl.watchdog =
           std::jthread([&impl, name = prefix + "-dog"](const std::stop_token& stopping) {
@@ -196,9 +192,21 @@ Runtime::Runtime(RuntimeOptions options) : impl_(std::make_unique<Impl>(std::mov
 
 Runtime::~Runtime() { stop(); }
 
+void Runtime::adopt(Loop& loop) {
+  loop.runtime_ = this;
+  loop.index_ = impl_->all.size();
+  impl_->all.push_back(&loop);
+}
+
+// One of ours that this thread turns; null on other threads.
+Loop* Runtime::own_loop() const noexcept {
+  Loop* const here = Loop::current();
+  return here != nullptr && here->runtime_ == this ? here : nullptr;
+}
+
 Loop& Runtime::loop() {
+  if (Loop* own = own_loop()) return *own;
   Impl& impl = *impl_;
-  if (Loop* own = impl.own_loop()) return *own;
   if (impl.loops.empty()) return *impl.foreign;
   return impl.loops[impl.next_loop.fetch_add(1, std::memory_order_relaxed) % impl.loops.size()]
       ->loop;
@@ -207,6 +215,8 @@ Loop& Runtime::loop() {
 Loop& Runtime::loop(std::size_t index) { return impl_->loops.at(index)->loop; }
 
 std::size_t Runtime::loop_count() const noexcept { return impl_->loops.size(); }
+
+std::span<Loop* const> Runtime::loops() const noexcept { return impl_->all; }
 
 Loop& Runtime::foreign_loop() {
   if (!impl_->foreign) {
@@ -220,7 +230,7 @@ bool Runtime::has_foreign_loop() const noexcept { return impl_->foreign != nullp
 
 void Runtime::on_each_loop(const std::function<void(Loop&)>& work) {
   Impl& impl = *impl_;
-  if (const Loop* own = impl.own_loop(); own != nullptr && own != impl.foreign.get()) {
+  if (const Loop* own = own_loop(); own != nullptr && own != impl.foreign.get()) {
     throw Error(Code::kMisuse,
                 "Runtime::on_each_loop() on a loop's thread would wait for itself (making a Server "
                 "or Client, or stopping one, does that): do it on a plain thread");
@@ -336,7 +346,7 @@ void Runtime::spawn(Task<void> task) {
 
 void Runtime::stop() {
   Impl& impl = *impl_;
-  if (impl.own_loop() != nullptr) {
+  if (own_loop() != nullptr) {
     throw Error(Code::kMisuse, "Runtime::stop() on one of its own loops would wait for itself");
   }
   const std::lock_guard one_at_a_time(impl.stopping);

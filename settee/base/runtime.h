@@ -21,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -68,6 +69,8 @@ class SETTEE_API Runtime {
   Loop& loop();
   Loop& loop(std::size_t index);
   std::size_t loop_count() const noexcept;
+  /// All of them by Loop::index(): those with a thread, then the foreign one, if there is one.
+  std::span<Loop* const> loops() const noexcept;
   /// The loop that the owner turns; an Error (kMisuse) if the options did not ask for one.
   Loop& foreign_loop();
   bool has_foreign_loop() const noexcept;
@@ -115,6 +118,8 @@ class SETTEE_API Runtime {
   template <class T>
   Task<T> begin_on_loop(Task<T> task);
   std::shared_ptr<void> part(const std::type_info& type, std::shared_ptr<void> (*make)(Runtime&));
+  void adopt(Loop& loop);
+  Loop* own_loop() const noexcept;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -79,9 +79,7 @@ LocalTarget::LocalTarget(Runtime& runtime, const ServiceInfo* service, std::stri
       services_(runtime.part<LocalServices>()),
       service_(service),
       name_(std::move(unique_name)) {
-  for (std::size_t i = 0; i < runtime.loop_count(); ++i) loops_.push_back(&runtime.loop(i));
-  if (runtime.has_foreign_loop()) loops_.push_back(&runtime.foreign_loop());
-  slots_ = std::make_unique<Slot[]>(loops_.size());
+  slots_ = std::make_unique<Slot[]>(runtime.loops().size());
   if (service == nullptr) return;
   for (const MethodInfo& method : service->methods) {
     std::vector<std::string>& made = signatures_.emplace_back();
@@ -173,8 +171,7 @@ Task<bool> LocalTarget::call(Outgoing outgoing) {
     co_await resume_on(loop);
     outgoing.now = Clock::now();
   }
-  Slot& slot = slots_[static_cast<std::size_t>(std::find(loops_.begin(), loops_.end(), &loop) -
-                                               loops_.begin())];
+  Slot& slot = slots_[loop.index()];
   refresh(slot);
   std::shared_ptr<const LocalService> service = slot.service.lock();
   // The order matters: who stops a server forbids new calls first, and then looks at those that run.

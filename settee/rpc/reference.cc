@@ -200,13 +200,7 @@ ReferenceCore::ReferenceCore(std::shared_ptr<Client::Core> client, const Service
   direct_ = options_.filters.empty() && options_.concurrents == 0 && !options_.mock && !local_ &&
             !tuning_ && !cluster_->wants_key() &&
             std::all_of(methods_.begin(), methods_.end(), unlimited);
-  const Runtime& runtime = client_->runtime;
-  for (std::size_t i = 0; i < runtime.loop_count(); ++i) {
-    per_loop_.emplace_back().loop = &client_->runtime.loop(i);
-  }
-  if (runtime.has_foreign_loop()) {
-    per_loop_.emplace_back().loop = &client_->runtime.foreign_loop();
-  }
+  per_loop_.resize(client_->runtime.loops().size());
 }
 
 void ReferenceCore::set_addresses(const Providers& providers) {
@@ -280,8 +274,7 @@ ReferenceCore::MethodRules& ReferenceCore::rules_of(const Outgoing& outgoing) no
 // Each loop has chains of its own, so that loops do not count the same one.
 FilterChain ReferenceCore::chain_of(const Loop& loop, const Outgoing& outgoing) {
   if (client_->filters.empty() && options_.filters.empty()) return nullptr;
-  PerLoop& here = *std::find_if(per_loop_.begin(), per_loop_.end(),
-                                [&](const PerLoop& one) { return one.loop == &loop; });
+  PerLoop& here = per_loop_[loop.index()];
   if (const std::uint64_t version = client_->filters.version(); version != here.version) {
     here.chains.assign(service_ != nullptr ? service_->methods.size() : 0, std::nullopt);
     here.named_chains.clear();
@@ -327,20 +320,28 @@ class ReferenceCore::Place {
   bool refused_ = false;
 };
 
-// What a call has with it on its way; in the frame of whole().
-struct ReferenceCore::Way {
-  Outgoing& outgoing;
+// What a call has with it on its way: belongs to its outermost Task.
+struct ReferenceCore::Way final : settee::detail::Belongings, Next::Terminal {
+  Way(ReferenceCore& c, const Outgoing& o, MethodRules& method)
+      : core(c),
+        outgoing(o),
+        rules(method.rules),
+        of_reference(c.in_flight_, c.options_.concurrents),
+        of_method(method.in_flight, method.concurrents),
+        call(Side::kClient, c.name_, o.name, c.address_, nullptr, &headers) {}
+  Task<void> proceed() override { return core.routed(*this); }
+  Next filters() { return Next(chain ? *chain : kNoFilters, 0, call, *this); }
+
+  ReferenceCore& core;
+  Outgoing outgoing;
   cluster::Rules rules;
+  const Place of_reference;
+  const Place of_method;
   std::string hash_key;
   Baggage headers;  // of filters
+  FilterChain chain;
+  Call call;
   cluster::Observation* seen = nullptr;
-};
-
-struct ReferenceCore::Last final : Next::Terminal {
-  ReferenceCore& core;
-  Way& way;
-  Last(ReferenceCore& c, Way& w) : core(c), way(w) {}
-  Task<void> proceed() override { return core.routed(way); }
 };
 
 // Dynamic values of the method go before what the call says, those of the service before what the
@@ -434,41 +435,44 @@ Error ReferenceCore::refuse(const Outgoing& outgoing, std::size_t most, std::str
   return Error(Code::kOverflow, fmt::format("{}#{}: not sent: {}", name_, outgoing.name, reason));
 }
 
-Task<void> ReferenceCore::whole(Outgoing outgoing, const CallPlan& plan) {
+// Not a coroutine: a frame less for each call.
+Task<void> ReferenceCore::whole(const Outgoing& outgoing, const CallPlan& plan) {
   Loop& loop = client_->runtime.loop();
-  if (!loop.in_loop()) {
-    co_await resume_on(loop);
-    outgoing.now = Clock::now();
-  }
+  if (!loop.in_loop()) return elsewhere(loop, outgoing, plan);
   MethodRules& method = rules_of(outgoing);
-  const Place of_reference(in_flight_, options_.concurrents);
-  const Place of_method(method.in_flight, method.concurrents);
-  if (of_reference.refused() || of_method.refused()) {
-    Error error =
-        refuse(outgoing, of_reference.refused() ? options_.concurrents : method.concurrents,
-               of_reference.refused() ? "ReferOptions::concurrents" : "ReferMethod::concurrents");
-    co_await fail(std::move(error));
+  auto way = std::make_unique<Way>(*this, outgoing, method);
+  if (way->of_reference.refused() || way->of_method.refused()) {
+    const bool by_reference = way->of_reference.refused();
+    return
+        [](Error error) -> Task<void> {
+          co_await fail(std::move(error));
+        }(refuse(outgoing, by_reference ? options_.concurrents : method.concurrents,
+                        by_reference ? "ReferOptions::concurrents" : "ReferMethod::concurrents"));
   }
-  Way way{outgoing, method.rules, {}, {}, nullptr};
-  if (plan.timeout) way.rules.timeout = plan.timeout;
-  if (plan.retries) way.rules.retries = *plan.retries;
-  if (tuning_) tune(way, method, plan);
-  if (plan.target) way.rules.target = &*plan.target;
+  if (plan.timeout) way->rules.timeout = plan.timeout;
+  if (plan.retries) way->rules.retries = *plan.retries;
+  if (tuning_) tune(*way, method, plan);
+  if (plan.target) way->rules.target = &*plan.target;
   if (cluster_->wants_key()) {
-    way.hash_key = first_argument(outgoing);
-    way.rules.hash_key = way.hash_key;
+    way->hash_key = first_argument(outgoing);
+    way->rules.hash_key = way->hash_key;
   }
-  const FilterChain chain = chain_of(loop, outgoing);
-  Last last(*this, way);
-  Call call(Side::kClient, name_, outgoing.name, address_, nullptr, &way.headers);
-  const Next filters(chain ? *chain : kNoFilters, 0, call, last);
-  Task<void> rest = observed() ? told(way, filters) : filters();
-  Result<void> done = co_await as_result(std::move(rest));
+  way->chain = chain_of(loop, outgoing);
+  Task<void> task = observed() ? told(*way) : way->filters()();
+  task.promise()->belongings = std::move(way);
+  return task;
+}
+
+Task<void> ReferenceCore::elsewhere(Loop& loop, Outgoing outgoing, const CallPlan& plan) {
+  co_await resume_on(loop);
+  outgoing.now = Clock::now();
+  Task<void> there = whole(outgoing, plan);
+  Result<void> done = co_await as_result(std::move(there));
   if (!done) co_await fail(done.error());
 }
 
 // The same, and those who listen are told. In a frame of its own: it is large.
-Task<void> ReferenceCore::told(Way& way, const Next& filters) {
+Task<void> ReferenceCore::told(Way& way) {
   settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
   cluster::Observation seen = facts_of(way.outgoing);
   way.seen = &seen;
@@ -482,7 +486,8 @@ Task<void> ReferenceCore::told(Way& way, const Next& filters) {
   Result<void> done;
   {
     const settee::detail::ContextSwitch inside(self, std::move(under));
-    done = co_await as_result(filters());
+    Task<void> rest = way.filters()();
+    done = co_await as_result(std::move(rest));
   }
   if (ended_.active()) {
     ClientCallEnded event;

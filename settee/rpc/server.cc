@@ -174,11 +174,11 @@ Server::Core::Core(Runtime& r, ServerOptions o)
       events(r.events()),
       net_stats(net::ConnectionStats::of(r.stats(), "server")) {
   bindings.push_back(make_bolt_binding(options));
+  loops_.resize(runtime.loops().size());
   runtime.on_each_loop([this](Loop& loop) {
-    auto made = std::make_unique<ServerLoop>();
+    std::unique_ptr<ServerLoop>& made = loops_[loop.index()];
+    made = std::make_unique<ServerLoop>();
     made->loop = &loop;
-    const std::lock_guard lock(mutex_);
-    loops_.push_back(std::move(made));
   });
 }
 
@@ -405,12 +405,7 @@ std::shared_ptr<const ServiceTable> Server::Core::table() const {
   return table_;
 }
 
-ServerLoop& Server::Core::of(Loop& loop) {
-  for (const std::unique_ptr<ServerLoop>& own : loops_) {
-    if (own->loop == &loop) return *own;
-  }
-  return *loops_.front();
-}
+ServerLoop& Server::Core::of(const Loop& loop) { return *loops_[loop.index()]; }
 
 void Server::Core::accept(Loop& loop, net::Socket socket) {
   if (connections_.fetch_add(1, std::memory_order_relaxed) >= options.max_connections) {

@@ -12,6 +12,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -44,14 +45,22 @@ struct CallTag {
   const char* name;
 };
 
+/// What a task needs as long as it is there, and others made.
+struct Belongings {
+  virtual ~Belongings() = default;
+  static void* operator new(std::size_t size) { return frame_allocate(size); }
+  static void operator delete(void* memory, std::size_t size) noexcept { frame_free(memory, size); }
+};
+
 struct PromiseBase {
   const ContextNode* context = nullptr;  // borrowed from the awaiter or starter, which outlives us
   PromiseBase* continuation = nullptr;   // whom to resume at the end
   PromiseBase* next = nullptr;           // in the ready stack or a loop's list
   std::coroutine_handle<> handle;
   const char* name = nullptr;
-  CallMode mode = CallMode::kAwait;      // how the task was started
+  CallMode mode = CallMode::kAwait;  // how the task was started
   std::optional<Error> error;
+  std::unique_ptr<Belongings> belongings;  // gone after the coroutine's own
 
   static void* operator new(std::size_t size) { return frame_allocate(size); }
   static void operator delete(void* frame, std::size_t size) noexcept { frame_free(frame, size); }
@@ -90,8 +99,8 @@ class ForeignAwaiter {
   bool await_ready() { return awaiter_.await_ready(); }
   template <class P>
   bool await_suspend(std::coroutine_handle<P> self) {
-    std::coroutine_handle<> proxy = std::coroutine_handle<>::from_address(
-        Resumer::make(self.promise()).handle.address());
+    std::coroutine_handle<> proxy =
+        std::coroutine_handle<>::from_address(Resumer::make(self.promise()).handle.address());
     using Result = decltype(awaiter_.await_suspend(proxy));
     std::coroutine_handle<> next;
     try {
@@ -172,8 +181,8 @@ struct CoroutineBase : PromiseBase {
   void unhandled_exception() noexcept { error = current_error(); }
 
   template <class A>
-    requires std::is_base_of_v<NativeAwaiter, std::remove_cvref_t<A>>
-  std::remove_cvref_t<A> await_transform(A&& awaiter) {
+  requires std::is_base_of_v<NativeAwaiter, std::remove_cvref_t<A>> std::remove_cvref_t<A>
+  await_transform(A&& awaiter) {
     // By value, as g++ 12 would copy it from a reference anyway.
     return std::forward<A>(awaiter);
   }
@@ -220,11 +229,13 @@ struct ValuePromise : CoroutineBase {
   void return_value(T&& result) { value.emplace(std::move(result)); }
 
   T take() {
-    if (error) [[unlikely]] throw *error;
+    if (error) [[unlikely]]
+      throw *error;
     return std::move(*value);
   }
   Result<T> take_result() {
-    if (error) [[unlikely]] return std::move(*error);
+    if (error) [[unlikely]]
+      return std::move(*error);
     return std::move(*value);
   }
 };
@@ -233,10 +244,12 @@ template <>
 struct ValuePromise<void> : CoroutineBase {
   void return_void() const noexcept {}
   void take() {
-    if (error) [[unlikely]] throw *error;
+    if (error) [[unlikely]]
+      throw *error;
   }
   Result<void> take_result() {
-    if (error) [[unlikely]] return std::move(*error);
+    if (error) [[unlikely]]
+      return std::move(*error);
     return {};
   }
 };

@@ -55,10 +55,8 @@ class BoltTransport final : public Transport, public std::enable_shared_from_thi
  public:
   BoltTransport(Runtime& r, const ClientOptions& o) : runtime(r), options(o) {
     shared = std::make_shared<ChannelShared>(runtime, options);
-    runtime.on_each_loop([this](Loop& loop) {
-      const std::lock_guard lock(mutex_);
-      loops_.push_back({&loop, {}});
-    });
+    loops_.resize(runtime.loops().size());
+    runtime.on_each_loop([this](Loop& loop) { loops_[loop.index()].loop = &loop; });
   }
 
   Runtime& runtime;
@@ -66,13 +64,6 @@ class BoltTransport final : public Transport, public std::enable_shared_from_thi
   std::shared_ptr<ChannelShared> shared;
 
   std::size_t loops() const noexcept { return loops_.size(); }
-  std::size_t index_of(const Loop& loop) const noexcept {
-    for (std::size_t i = 0; i < loops_.size(); ++i) {
-      if (loops_[i].loop == &loop) return i;
-    }
-    return 0;
-  }
-
   std::unique_ptr<Target> target(TargetOptions target_options) override;
 
   std::shared_ptr<Address> address(const net::Endpoint& endpoint, int connections) override {
@@ -118,7 +109,7 @@ class BoltTransport final : public Transport, public std::enable_shared_from_thi
     }
     if (shared->stopped.exchange(true)) return;
     runtime.on_each_loop([this](Loop& loop) {
-      auto channels = std::exchange(loops_[index_of(loop)].channels, {});
+      auto channels = std::exchange(loops_[loop.index()].channels, {});
       for (const auto& channel : channels) channel->stop();
     });
     // An attempt to connect ends by itself within its timeout.
@@ -332,7 +323,7 @@ Task<void> BoltTarget::call(Address& address, Outgoing outgoing) {
     request.now = Clock::now();
   }
   auto& there = static_cast<BoltAddress&>(address);
-  const std::size_t here = client_->index_of(loop);
+  const std::size_t here = loop.index();
   std::shared_ptr<Channel> channel = there.channel(here);
 
   RequestPrefix own_prefix;

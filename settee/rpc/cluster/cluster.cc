@@ -76,20 +76,18 @@ Cluster::Cluster(Runtime& runtime, Transport& transport, ClusterOptions options)
   first->balancer = balancer_;
   first->plain = make_view(*first, {});
   list_ = std::move(first);
-  for (std::size_t i = 0; i < runtime.loop_count(); ++i)
-    per_loop_.emplace_back().loop = &runtime.loop(i);
-  if (runtime.has_foreign_loop()) per_loop_.emplace_back().loop = &runtime.foreign_loop();
+  per_loop_.resize(runtime.loops().size());
 }
 
 // The last to let go of a list may be a loop, whose calls shall not wait for the end of thousands of
 // addresses.
 std::shared_ptr<Cluster::List> Cluster::new_list() const {
-  std::vector<Loop*> loops;
-  for (const PerLoop& one : per_loop_) loops.push_back(one.loop);
-  const auto end = [&pool = runtime_.pool(), loops = std::move(loops)](List* list) {
+  const std::span<Loop* const> loops = runtime_.loops();
+  const auto end = [&pool = runtime_.pool(),
+                    all = std::vector(loops.begin(), loops.end())](List* list) {
     constexpr std::size_t kFew = 100;
     // On a loop of the Runtime its pool is there as well.
-    const bool here = std::find(loops.begin(), loops.end(), Loop::current()) != loops.end();
+    const bool here = std::find(all.begin(), all.end(), Loop::current()) != all.end();
     if (list->members.size() <= kFew || !here || !pool.submit([list] { delete list; })) {
       delete list;
     }
@@ -159,8 +157,8 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
   }
   if (old->members.empty()) return;
   // Loops that call nobody shall not keep what is gone connected.
-  for (const PerLoop& one : per_loop_) {
-    one.loop->post([weak = weak_from_this(), loop = one.loop] {
+  for (Loop* const loop : runtime_.loops()) {
+    loop->post([weak = weak_from_this(), loop] {
       if (const auto self = weak.lock()) static_cast<void>(self->current(*loop));
     });
   }
@@ -229,8 +227,7 @@ std::shared_ptr<const Cluster::List> Cluster::list() const {
 // What calls on this loop use: a copy of the list, renewed when there is another.
 // On that loop.
 Cluster::PerLoop& Cluster::current(const Loop& loop) const {
-  PerLoop& here = *std::find_if(per_loop_.begin(), per_loop_.end(),
-                                [&](const PerLoop& one) { return one.loop == &loop; });
+  PerLoop& here = per_loop_[loop.index()];
   if (const std::uint64_t version = version_.load(std::memory_order_acquire);
       version != here.version) {
     here.list = list();

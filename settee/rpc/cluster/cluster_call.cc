@@ -243,7 +243,7 @@ std::shared_ptr<Peer> Cluster::choose(PerLoop& here, const View& view, const Out
     const auto found = here.sticky.find(view.key);
     if (found != here.sticky.end()) {
       const std::shared_ptr<Peer>& before = found->second;
-      const TimePoint now = here.loop->now();
+      const TimePoint now = Loop::current()->now();
       if (before->avoid_until.load(std::memory_order_relaxed) <= now.time_since_epoch().count() &&
           (!options_.circuit_breaker.enabled ||
            before->breaker(outgoing.name).would_admit(options_.circuit_breaker, now)) &&

@@ -88,7 +88,6 @@ class SETTEE_API LocalTarget {
   const std::string name_;
   std::vector<std::vector<std::string>> signatures_;  // of the methods of service_
   std::atomic<std::uint64_t> known_{0};               // version, and whether it was there
-  std::vector<Loop*> loops_;
   std::unique_ptr<Slot[]> slots_;  // for each loop, used there only
 };
 

@@ -82,12 +82,10 @@ class ReferenceCore {
     const ReferTuning::Slot* tuned = nullptr;  // none: of methods that nobody has named
   };
   struct PerLoop {
-    Loop* loop = nullptr;
     std::uint64_t version = 0;
     std::vector<std::optional<FilterChain>> chains;                // of described methods
     std::map<std::string, FilterChain, std::less<>> named_chains;  // of others
   };
-  struct Last;
   class Place;
   struct Way;
 
@@ -99,8 +97,9 @@ class ReferenceCore {
   FilterChain chain_of(const Loop& loop, const Outgoing& outgoing);
   cluster::Observation facts_of(const Outgoing& outgoing) const;
   Error refuse(const Outgoing& outgoing, std::size_t most, std::string_view option);
-  Task<void> whole(Outgoing outgoing, const CallPlan& plan);
-  Task<void> told(Way& way, const Next& filters);
+  Task<void> whole(const Outgoing& outgoing, const CallPlan& plan);
+  Task<void> elsewhere(Loop& loop, Outgoing outgoing, const CallPlan& plan);
+  Task<void> told(Way& way);
   Task<void> routed(Way& way);
   Task<void> near_or_far(Way& way);
 

@@ -160,7 +160,7 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   /// The newest table.
   std::shared_ptr<const ServiceTable> table() const;
   /// What this server has of `loop`. Its table may be an old one, or none: see refresh().
-  ServerLoop& of(Loop& loop);
+  ServerLoop& of(const Loop& loop);
   bool is_newest(const ServerLoop& loop) const noexcept {
     return loop.version == table_version_.load(std::memory_order_acquire);
   }

@@ -136,7 +136,6 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
     mutable Views views;  // by key, under the mutex
   };
   struct PerLoop {
-    Loop* loop = nullptr;
     std::uint64_t version = UINT64_MAX;
     std::shared_ptr<const List> list;
     Views views;
