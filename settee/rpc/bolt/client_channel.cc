@@ -53,7 +53,8 @@ void AddressHealth::change(Part before, Part now) {
     failures_ = 0;
   }
   // The others need not wait for their next attempt: it is there.
-  if (parts != 0) reached_();
+  if (parts == 0) return;
+  if (const auto listener = listener_.lock()) listener->reached();
 }
 
 void AddressHealth::failed(const Error& why) {
@@ -149,13 +150,13 @@ void PendingCall::decode_answer(const Frame& frame, const std::string& address) 
   }
   if (frame.status != Status::kSuccess) {
     std::string text(words(frame.status));
-    const std::string said =
-        frame.codec == static_cast<std::uint8_t>(Codec::kHessian)
-            ? read_failure_text(frame.content)
-            : std::string(reinterpret_cast<const char*>(frame.content.data()),
-                          std::min<std::size_t>(frame.content.size(), 1000));
+    const std::string said = frame.codec == static_cast<std::uint8_t>(Codec::kHessian)
+                                 ? read_failure_text(frame.content)
+                                 : std::string(reinterpret_cast<const char*>(frame.content.data()),
+                                               std::min<std::size_t>(frame.content.size(), 1000));
     if (!said.empty()) text += ": " + said;
-    end(named(Error(code_of(frame.status), fmt::format("status {}: {}", static_cast<int>(frame.status), text))));
+    end(named(Error(code_of(frame.status),
+                    fmt::format("status {}: {}", static_cast<int>(frame.status), text))));
     return;
   }
   std::optional<Error> error;
@@ -173,21 +174,22 @@ void PendingCall::decode_answer(const Frame& frame, const std::string& address) 
                                   frame.content.size());
       const bool json = frame.codec == static_cast<std::uint8_t>(Codec::kJson);
       if (header_error) {
-        Result<std::string> words = json ? json::from_json<std::string>(text)
-                                         : Result<std::string>(std::string(text));
+        Result<std::string> words =
+            json ? json::from_json<std::string>(text) : Result<std::string>(std::string(text));
         error = Error(Code::kPeerError, words.value_or(std::string(text)));
       } else if (request_.result_type != nullptr && request_.result_type->kind != Kind::kVoid) {
-        Result<void> read = json ? json::read(text, *request_.result_type, request_.result)
-                                 : read_message(frame.content, *request_.result_type,
-                                                request_.result);
+        Result<void> read =
+            json ? json::read(text, *request_.result_type, request_.result)
+                 : read_message(frame.content, *request_.result_type, request_.result);
         if (!read) error = read.error().within("reading the result");
       }
       break;
     }
     default:
-      error = Error(Code::kDecode, fmt::format("the answer has codec {}, which this client does not "
-                                               "read",
-                                               frame.codec));
+      error =
+          Error(Code::kDecode, fmt::format("the answer has codec {}, which this client does not "
+                                           "read",
+                                           frame.codec));
   }
   if (error) error = named(*error);
   end(std::move(error));
@@ -330,8 +332,8 @@ void Channel::on_connected(net::Socket socket) {
   options.low_mark = shared_->options.max_unsent / 2;
   options.read_when_congested = true;
   const net::SocketAddress peer = socket.peer();
-  auto connection = std::make_shared<net::Connection>(loop_, socket.release(), peer, options,
-                                                      shared_->net_stats);
+  auto connection =
+      std::make_shared<net::Connection>(loop_, socket.release(), peer, options, shared_->net_stats);
   connection_ = connection;
   try {
     connection->begin(std::make_unique<Protocol>(shared_from_this()));
@@ -366,10 +368,10 @@ void Channel::back_off(const Error& error) {
   for (int i = 0; i < std::min(failures_, 30) && pause < options.reconnect_most; ++i) pause *= 2;
   pause = std::min(pause, options.reconnect_most);
   if (failures_++ == 0) {
-    shared_->runtime.log(LogLevel::kWarning, "rpc",
-                         fmt::format("{}; trying again with pauses of {} to {} ms", error.message(),
-                                     options.reconnect_first.count(),
-                                     options.reconnect_most.count()));
+    shared_->runtime.log(
+        LogLevel::kWarning, "rpc",
+        fmt::format("{}; trying again with pauses of {} to {} ms", error.message(),
+                    options.reconnect_first.count(), options.reconnect_most.count()));
   }
   next_attempt_ = Clock::now() + pause;
   retry_->arm(loop_, next_attempt_);
@@ -411,16 +413,18 @@ void Channel::on_lost(const Error& why) {
 
 Task<void> Channel::connected(TimePoint by) {
   while (!ready()) {
-    if (shared_->stopped.load()) co_await fail(Error(Code::kStopped, "the client has been stopped"));
+    if (shared_->stopped.load())
+      co_await fail(Error(Code::kStopped, "the client has been stopped"));
     if (!connecting_) {
       const TimePoint now = Clock::now();
       if (last_error_ && now < next_attempt_) {
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(next_attempt_ - now).count();
-        co_await fail(Error(Code::kConnectFailed,
-                            fmt::format("{} cannot be reached since {} attempt(s); next one in {} ms",
-                                        address_, failures_, left))
-                          .because(*last_error_));
+        co_await fail(
+            Error(Code::kConnectFailed,
+                  fmt::format("{} cannot be reached since {} attempt(s); next one in {} ms",
+                              address_, failures_, left))
+                .because(*last_error_));
       }
       begin_connecting();
       if (ready()) break;
@@ -443,10 +447,11 @@ Task<void> Channel::room(TimePoint by) {
 }
 
 std::string Channel::describe_full() const {
-  return fmt::format("the connection to {} has {} calls in flight (limit {}) and {} unsent bytes "
-                     "(limit {})",
-                     address_, in_flight_, shared_->options.max_in_flight,
-                     connection_ ? connection_->unsent() : 0, shared_->options.max_unsent);
+  return fmt::format(
+      "the connection to {} has {} calls in flight (limit {}) and {} unsent bytes "
+      "(limit {})",
+      address_, in_flight_, shared_->options.max_in_flight, connection_ ? connection_->unsent() : 0,
+      shared_->options.max_unsent);
 }
 
 void Channel::insert(PendingCall& call) {
@@ -535,8 +540,8 @@ Result<void> Channel::send(PendingCall& call) {
   if (!written) {
     out.truncate(frame.begin);
     forget(call);
-    return written.error().within(fmt::format("{}#{}: writing the request", request.service,
-                                              request.name));
+    return written.error().within(
+        fmt::format("{}#{}: writing the request", request.service, request.name));
   }
   if (request.measures != nullptr) {
     request.measures->request_bytes = out.size() - frame.begin;
@@ -558,9 +563,9 @@ Result<void> Channel::send(PendingCall& call) {
 void Channel::cancel(std::int32_t id) {
   PendingCall* call = take(id);
   if (call == nullptr) return;
-  call->end(Error(Code::kCancelled,
-                  fmt::format("{}#{} at {}: cancelled by the caller", call->request_.service,
-                              call->request_.name, address_)));
+  call->end(
+      Error(Code::kCancelled, fmt::format("{}#{} at {}: cancelled by the caller",
+                                          call->request_.service, call->request_.name, address_)));
   if (!room_waiters_.empty()) wake_for_room();
   if (call->promise_ != nullptr) settee::detail::resume_now(*call->promise_);
 }
@@ -600,8 +605,8 @@ net::Protocol::Taken Channel::on_data(std::span<const std::uint8_t> data) {
         append_heartbeat_ack(connection_->out(), frame);
       } else {
         // Bolt lets servers call their clients; this one offers nothing.
-        OpenFrame open = begin_response(connection_->out(), frame, Codec::kHessian,
-                                        Status::kNoProcessor, false);
+        OpenFrame open =
+            begin_response(connection_->out(), frame, Codec::kHessian, Status::kNoProcessor, false);
         begin_content(connection_->out(), open);
         finish_frame(connection_->out(), open, 0, 0);
       }
@@ -686,9 +691,9 @@ void Channel::on_beat() {
     ++beat_misses_;
   }
   if (beat_sent_ && beat_misses_ >= options.heartbeat_misses) {
-    connection_->close(Error(Code::kConnectionClosed,
-                             fmt::format("{} left {} heartbeats unanswered", address_,
-                                         beat_misses_)));
+    connection_->close(
+        Error(Code::kConnectionClosed,
+              fmt::format("{} left {} heartbeats unanswered", address_, beat_misses_)));
     return;
   }
   if (beat_sent_ || now - heard >= options.heartbeat) {

@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include <map>
 #include <mutex>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "settee/rpc/bolt/internal/client_channel.h"
@@ -22,11 +22,14 @@ using settee::detail::CallMode;
 class BoltTransport;
 
 // Its channels: so many for each loop, made when that loop first calls there or connect() says so.
-class BoltAddress final : public Address, public std::enable_shared_from_this<BoltAddress> {
+class BoltAddress final : public Address,
+                          public AddressHealth::Listener,
+                          public std::enable_shared_from_this<BoltAddress> {
  public:
   static std::shared_ptr<BoltAddress> make(std::shared_ptr<BoltTransport> transport,
-                                           net::Endpoint endpoint, std::size_t connections);
-  BoltAddress(std::shared_ptr<BoltTransport> transport, net::Endpoint endpoint,
+                                           net::Endpoint endpoint, std::string text,
+                                           std::size_t connections);
+  BoltAddress(std::shared_ptr<BoltTransport> transport, net::Endpoint endpoint, std::string text,
               std::size_t connections);
   ~BoltAddress() override;
   /// The one for a call, on the loop of that index.
@@ -34,7 +37,9 @@ class BoltAddress final : public Address, public std::enable_shared_from_this<Bo
     std::shared_ptr<Channel>& only = channels_[index * connections_];
     return connections_ == 1 && only ? only : choose(index);
   }
+  std::size_t connections() const noexcept { return connections_; }
   void connect() override;
+  void reached() override { connect_all(true); }
   AddressState state() const noexcept override { return health_->state(); }
   std::string trouble() const override { return health_->trouble(); }
 
@@ -71,19 +76,24 @@ class BoltTransport final : public Transport, public std::enable_shared_from_thi
       throw Error(Code::kInvalidArgument, fmt::format("connections to {}: {} is not at least 1",
                                                       endpoint.to_string(), connections));
     }
+    std::string text = endpoint.to_string();
+    const auto count = static_cast<std::size_t>(connections);
     const std::lock_guard lock(mutex_);
-    std::weak_ptr<BoltAddress>& known = addresses_[{endpoint.to_string(), connections}];
-    if (auto address = known.lock()) return address;
-    auto made =
-        BoltAddress::make(shared_from_this(), endpoint, static_cast<std::size_t>(connections));
-    known = made;
+    if (const auto found = addresses_.find(Key{text, count}); found != addresses_.end()) {
+      if (auto known = found->second.lock()) return known;
+      addresses_.erase(found);  // it is about to do so itself, and the key is its own text
+    }
+    auto made = BoltAddress::make(shared_from_this(), endpoint, std::move(text), count);
+    addresses_.emplace(key_of(*made), made);
     return made;
   }
-  void forget(const std::string& text, std::size_t connections) {
+  void forget(const BoltAddress& address) {
     const std::lock_guard lock(mutex_);
-    const auto found = addresses_.find({text, static_cast<int>(connections)});
+    const auto found = addresses_.find(key_of(address));
     // Another may have been made meanwhile.
-    if (found != addresses_.end() && found->second.expired()) addresses_.erase(found);
+    if (found != addresses_.end() && found->first.text.data() == address.text().data()) {
+      addresses_.erase(found);
+    }
   }
   Loop& loop_at(std::size_t index) const noexcept { return *loops_[index].loop; }
 
@@ -129,30 +139,40 @@ class BoltTransport final : public Transport, public std::enable_shared_from_thi
   };
   std::mutex mutex_;
   std::vector<PerLoop> loops_;
-  // By host:port and connections.
-  std::map<std::pair<std::string, int>, std::weak_ptr<BoltAddress>> addresses_;
+  struct Key {
+    std::string_view text;  // of the address that it leads to
+    std::size_t connections;
+    bool operator==(const Key&) const = default;
+    struct Hash {
+      std::size_t operator()(const Key& key) const noexcept {
+        return std::hash<std::string_view>()(key.text) + key.connections;
+      }
+    };
+  };
+  static Key key_of(const BoltAddress& address) { return {address.text(), address.connections()}; }
+  std::unordered_map<Key, std::weak_ptr<BoltAddress>, Key::Hash> addresses_;
 };
 
 BoltAddress::BoltAddress(std::shared_ptr<BoltTransport> transport, net::Endpoint endpoint,
-                         std::size_t connections)
-    : Address(endpoint.to_string()),
+                         std::string text, std::size_t connections)
+    : Address(std::move(text)),
       transport_(std::move(transport)),
       endpoint_(std::move(endpoint)),
       connections_(connections),
       channels_(transport_->loops() * connections) {}
 
 std::shared_ptr<BoltAddress> BoltAddress::make(std::shared_ptr<BoltTransport> transport,
-                                               net::Endpoint endpoint, std::size_t connections) {
-  auto made = std::make_shared<BoltAddress>(std::move(transport), std::move(endpoint), connections);
-  made->health_ = std::make_shared<AddressHealth>([weak = made->weak_from_this()] {
-    if (const auto self = weak.lock()) self->connect_all(true);
-  });
+                                               net::Endpoint endpoint, std::string text,
+                                               std::size_t connections) {
+  auto made = std::make_shared<BoltAddress>(std::move(transport), std::move(endpoint),
+                                            std::move(text), connections);
+  made->health_ = std::make_shared<AddressHealth>(made);
   return made;
 }
 
 // Every call holds the address it goes to, so none is on its way.
 BoltAddress::~BoltAddress() {
-  transport_->forget(text(), connections_);
+  transport_->forget(*this);
   for (std::size_t i = 0; i < channels_.size(); ++i) {
     if (channels_[i]) transport_->retire(i / connections_, std::move(channels_[i]));
   }
@@ -164,7 +184,8 @@ const std::shared_ptr<Channel>& BoltAddress::at(std::size_t index, std::size_t n
   return channel;
 }
 
-// Of those that are connected the one with the fewest calls; else one that connects or may begin.
+// Of those that are connected the one with the fewest calls, one with room before others; else one that
+// connects or may begin.
 // Those that are not connected begin to, so that they are there for later calls.
 const std::shared_ptr<Channel>& BoltAddress::choose(std::size_t index) {
   if (connections_ == 1) return at(index, 0);
@@ -178,7 +199,9 @@ const std::shared_ptr<Channel>& BoltAddress::choose(std::size_t index) {
       if (!channel->connecting() && !channel->backing_off(now)) channel->begin_connecting();
       if (channel->connecting() && hopeful == nullptr) hopeful = &channel;
     }
-    if (channel->ready() && (best == nullptr || channel->in_flight() < (*best)->in_flight())) {
+    if (!channel->ready()) continue;
+    if (best == nullptr || std::pair(channel->full(), channel->in_flight()) <
+                               std::pair((*best)->full(), (*best)->in_flight())) {
       best = &channel;
     }
   }

@@ -18,7 +18,8 @@ using wire::eventually;
 
 // A transport, and a target for calls of wire::Probe over it.
 struct World {
-  explicit World(std::size_t threads = 1, std::chrono::milliseconds pause = 5ms) {
+  explicit World(std::size_t threads = 1, std::chrono::milliseconds pause = 5ms,
+                 std::size_t max_unsent = ClientOptions().max_unsent) {
     RuntimeOptions options;
     options.threads = threads;
     options.log = [](LogLevel, std::string_view, std::string_view) {};
@@ -26,6 +27,7 @@ struct World {
     ClientOptions client;
     client.reconnect_first = pause;
     client.reconnect_most = pause * 4;
+    client.max_unsent = max_unsent;
     transport = make_bolt_transport(*runtime, client);
     TargetOptions target_options;
     target_options.service = &service_of<wire::Probe>();
@@ -128,6 +130,34 @@ TEST(ClientTransportTest, CallsGoToTheConnectionWithTheFewest) {
     for (const std::uint32_t id : ids[at]) peers[at].send(wire::text_response(id, "y"));
   }
   for (auto& call : calls) EXPECT_EQ(call.get(), "y");
+}
+
+TEST(ClientTransportTest, CallsGoToAConnectionWithRoom) {
+  World world(1, 5ms, 1'000'000);
+  wire::FakeServer server;
+  const auto address = world.transport->address(loopback(server.port()), 2);
+  address->connect();
+  std::vector<wire::Wire> peers;
+  for (int i = 0; i < 2; ++i) peers.push_back(server.accept());
+  ASSERT_TRUE(eventually([&] { return world.connections() == 2; }));
+  // More than the system takes for a peer that does not read.
+  auto large = world.echo(address, std::string(32'000'000, 'x'));
+  auto first = world.echo(address, "y");
+  auto second = world.echo(address, "y");
+  // Each has one call, and the third goes to the one that can still send.
+  const auto begins_large = [](const wire::Wire& peer) {
+    std::uint8_t head[22] = {};
+    EXPECT_EQ(::recv(peer.fd(), head, sizeof head, MSG_PEEK | MSG_WAITALL), 22);
+    return head[18] != 0 || head[19] != 0;  // of the content's length
+  };
+  wire::Wire& free = begins_large(peers[0]) ? peers[1] : peers[0];
+  for (int i = 0; i < 2; ++i) {
+    const std::optional<wire::Received> asked = free.receive(10s);
+    ASSERT_TRUE(asked) << i;
+    free.send(wire::text_response(static_cast<std::uint32_t>(asked->frame.id), "z"));
+  }
+  EXPECT_EQ(first.get(), "z");
+  EXPECT_EQ(second.get(), "z");
 }
 
 TEST(ClientTransportTest, ABrokenConnectionLeavesTheOthersAlone) {

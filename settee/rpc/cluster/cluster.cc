@@ -224,8 +224,7 @@ std::shared_ptr<const Cluster::List> Cluster::list() const {
   return list_;
 }
 
-// What calls on this loop use: a copy of the list, renewed when there is another.
-// On that loop.
+// What calls on this loop, which is the current one, use: renewed when there is another list.
 Cluster::PerLoop& Cluster::current(const Loop& loop) const {
   PerLoop& here = per_loop_[loop.index()];
   if (const std::uint64_t version = version_.load(std::memory_order_acquire);

@@ -62,8 +62,15 @@ class AddressHealth {
   /// So many attempts of one channel in a row have failed: it is dead.
   static constexpr int kDeadAfter = 3;
 
-  /// `reached` is called, on some loop, when the address has become available again.
-  explicit AddressHealth(std::function<void()> reached) : reached_(std::move(reached)) {}
+  class Listener {
+   public:
+    /// The address has become available again; on some loop.
+    virtual void reached() = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+  explicit AddressHealth(std::weak_ptr<Listener> listener) : listener_(std::move(listener)) {}
 
   AddressState state() const noexcept;
   std::string trouble() const;
@@ -82,7 +89,7 @@ class AddressHealth {
 
   // How many channels are in each Part, in one word, so that all of it is read at one time.
   std::atomic<std::uint64_t> parts_{0};
-  const std::function<void()> reached_;
+  const std::weak_ptr<Listener> listener_;
   mutable std::mutex mutex_;
   std::optional<Error> last_;  // since the address was last available
   TimePoint since_{};
@@ -102,7 +109,7 @@ class PendingCall final : private Timer {
     void* result;
     bool oneway;
     CallMeasures* measures;  // null: nobody wants them
-    TimePoint now;  // when it is sent
+    TimePoint now;           // when it is sent
     TimePoint deadline;
     std::string_view service;
     std::string_view name;
