@@ -31,7 +31,7 @@ void Listing::set(std::size_t registry, const Providers& all) {
   const std::shared_ptr<cluster::Cluster> cluster = cluster_.lock();
   if (!cluster) return;
   const std::lock_guard in_order(updating_);
-  Providers together;
+  Providers together;  // of several registries
   std::vector<Dropped> dropped;
   std::string address;
   {
@@ -39,6 +39,7 @@ void Listing::set(std::size_t registry, const Providers& all) {
     Part& part = parts_[registry];
     part.listed = all.size();
     part.providers.clear();
+    part.providers.reserve(all.size());
     part.dropped.clear();
     for (const Provider& provider : all) {
       std::string reason = provider.why_not(key_);
@@ -51,15 +52,21 @@ void Listing::set(std::size_t registry, const Providers& all) {
     }
     address = part.address;
     bool all_answered = true;
+    bool none = true;
     for (const Part& one : parts_) {
       all_answered = all_answered && one.listed;
-      together.insert(together.end(), one.providers.begin(), one.providers.end());
+      none = none && one.providers.empty();
+      if (parts_.size() > 1) {
+        together.insert(together.end(), one.providers.begin(), one.providers.end());
+      }
       dropped.insert(dropped.end(), one.dropped.begin(), one.dropped.end());
     }
     // The first calls wait for what the others say.
-    if (together.empty() && !all_answered) return;
+    if (none && !all_answered) return;
   }
-  cluster->update_from_registry(together, std::move(dropped), address);
+  // Only who holds updating_ changes the parts.
+  cluster->update_from_registry(parts_.size() > 1 ? together : parts_[0].providers,
+                                std::move(dropped), address);
 }
 
 std::string Listing::describe() const {

@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory_resource>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "settee/rpc/cluster/internal/regulator.h"
@@ -99,7 +101,10 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
                      std::size_t kept) {
   std::unique_lock building(building_);
   const std::shared_ptr<const List> old = list();
-  std::unordered_map<std::string_view, const std::shared_ptr<Member>*> known;
+  // Both in one piece of memory: a list may have thousands.
+  constexpr std::size_t kNode = 64;
+  std::pmr::monotonic_buffer_resource memory((old->members.size() + all.size()) * kNode + 1);
+  std::pmr::unordered_map<std::string_view, const std::shared_ptr<Member>*> known(&memory);
   known.reserve(old->members.size());
   for (const std::shared_ptr<Member>& member : old->members) {
     known.emplace(static_cast<const Peer&>(*member).place, &member);
@@ -107,7 +112,7 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
   const std::shared_ptr<List> next = new_list();
   next->balancer = balancer_;
   next->members.reserve(all.size());
-  std::unordered_set<std::string_view> seen;
+  std::pmr::unordered_set<std::string_view> seen(&memory);
   seen.reserve(all.size());
   bool warming = false;
   std::size_t stayed = 0;
