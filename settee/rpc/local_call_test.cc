@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include "settee/base/event_bus.h"
 #include "settee/base/stats.h"
+#include "settee/rpc/events.h"
 #include "settee/rpc/internal/local_call.h"
 #include "settee/rpc/rpc_test_peer.h"
 
@@ -298,6 +300,31 @@ TEST_F(LocalCallTest, TheServersFiltersRun) {
   EXPECT_EQ(probe_->calls, calls);
   EXPECT_TRUE(oneway(near_probe()->note("its argument outlives the filter")));
   EXPECT_TRUE(eventually([&] { return probe_->notes == 1; }));
+}
+
+TEST_F(LocalCallTest, TheServersEventsTellOfIt) {
+  std::vector<std::string> steps;  // all on the caller's loop
+  std::vector<Subscription> listening;
+  EventBus& bus = runtime_->events();
+  listening.push_back(bus.subscribe<ServerCallReceived>([&](const ServerCallReceived& event) {
+    steps.push_back("received " + std::string(event.call.invoke_type.view()) + " by " +
+                    std::string(event.call.protocol.view()) + " " +
+                    std::string(event.request->header("tenant")));
+    *event.context = event.context->with(kRequestBaggage, Baggage{{"by", "a listener"}});
+  }));
+  listening.push_back(bus.subscribe<ServerCallStarted>(
+      [&](const ServerCallStarted&) { steps.push_back("started"); }));
+  listening.push_back(bus.subscribe<ServerCallEnded>([&](const ServerCallEnded& event) {
+    steps.push_back("ended at " + std::string(event.peer.view()) +
+                    (event.error ? ": " + std::string(to_string(event.error->code())) : ""));
+    EXPECT_GE(event.took, event.handled);
+  }));
+  const ContextScope scope(context().with(kRequestHeaders, Baggage{{"tenant", "acme"}}));
+  EXPECT_EQ(near<local::Keeper>("com.acme.Keeper:1.0")->seen("x").get(), "a listener");
+  EXPECT_TRUE(error_of([&] { near_probe()->fail("cup").get(); }));
+  EXPECT_EQ(steps, (std::vector<std::string>{"received sync by local acme", "started",
+                                             "ended at local", "received sync by local acme",
+                                             "started", "ended at local: Business"}));
 }
 
 TEST_F(LocalCallTest, AFilterLetsACallPassOnceOrFailsIt) {

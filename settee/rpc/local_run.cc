@@ -7,6 +7,7 @@
 
 #include "settee/base/detail/copy_value.h"
 #include "settee/hessian/codec.h"
+#include "settee/rpc/internal/call_watch.h"
 #include "settee/rpc/internal/server_core.h"
 
 namespace settee::inline v0::rpc {
@@ -138,6 +139,11 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
         baggage != nullptr && !baggage->empty()) {
       context = context.with(kRequestBaggage, *baggage);
     }
+    if (way_.server != nullptr && way_.server->events.calls()) {
+      watched_ =
+          std::make_unique<CallWatch>(*way_.server, call_, way_.peer, invoke_type(outgoing_.mode),
+                                      way_.server->options.app_name, 0, context);
+    }
     if (oneway_) return context;
     if (std::stop_token token = caller.stop_token(); token.stop_possible()) {
       on_cancel_.emplace(std::move(token), CancelCall{item_});
@@ -170,6 +176,7 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     return true;
   }
   ThreadPool* pool() override {
+    if (watched_) watched_->submitted();
     if (way_.entry != nullptr && way_.entry->pool != nullptr) return way_.entry->pool;
     return &way_.runtime->pool();
   }
@@ -181,8 +188,10 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     fail(Error(Code::kBusy, "the pool is full, the call was not begun").because(error));
   }
   bool begin() override {
-    if (deadline_ == kNoDeadline) return true;
-    if ((loop_.in_loop() ? loop_.now() : Clock::now()) < deadline_) return true;
+    if (deadline_ == kNoDeadline || (loop_.in_loop() ? loop_.now() : Clock::now()) < deadline_) {
+      if (watched_) watched_->begun();
+      return true;
+    }
     constexpr std::string_view kWhy = "the deadline came before the method began";
     if (way_.server != nullptr) {
       way_.server->expired(way_.server->stats.expired_queue, way_.service, way_.method->wire_name,
@@ -208,13 +217,18 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
 
   /// On the loop, when all has ended. Wakes nobody: what waits is to be woken when this has gone.
   std::shared_ptr<Parking::State> finish(const Result<void>& done) {
-    if (done && run_ != nullptr && !answered_ && !failure_ && !oneway_)
+    if (done && run_ != nullptr && !answered_ && !failure_ && !oneway_) {
       return finish(no_answer(call_));
+    }
     if (run_ != nullptr && !failure_ && done && aside_.object() != nullptr) {
       give(*way_.method->result, aside_.object());
     }
     tells_time_ = slow(done) || (done && !failure_);
     if (!done && way_.server != nullptr) way_.server->stats.failures.add();
+    if (watched_) {
+      if (failure_) watched_->failed(*failure_);
+      watched_->ended(done);
+    }
     if (run_ == nullptr) return nullptr;
     std::optional<Error> error = std::move(failure_);
     if (!error && !done) {
@@ -291,10 +305,11 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
   std::optional<std::stop_callback<CancelCall>> on_cancel_;
   TimePoint measured_from_{};  // of a method with a limit that measures
   bool tells_time_ = false;
-  bool proceeded_ = false;        // beyond the filters
-  bool answered_ = false;         // the method has a result
-  std::optional<Error> failure_;  // that the method has no part in
-  Aside aside_;                   // the result of a blocking method
+  bool proceeded_ = false;              // beyond the filters
+  bool answered_ = false;               // the method has a result
+  std::unique_ptr<CallWatch> watched_;  // null: nobody listens
+  std::optional<Error> failure_;        // that the method has no part in
+  Aside aside_;                         // the result of a blocking method
 };
 
 namespace {

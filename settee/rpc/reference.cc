@@ -116,6 +116,11 @@ cluster::ClusterOptions cluster_of(const ServiceKey& key, const ReferOptions& op
   return made;
 }
 
+const Next::Chain kNoFilters;
+std::atomic<std::uint64_t> last_call_number{0};
+
+}  // namespace
+
 std::string_view invoke_type(CallMode mode) noexcept {
   switch (mode) {
     case CallMode::kAwait: return "sync";
@@ -124,11 +129,6 @@ std::string_view invoke_type(CallMode mode) noexcept {
   }
   return {};
 }
-
-const Next::Chain kNoFilters;
-std::atomic<std::uint64_t> last_call_number{0};
-
-}  // namespace
 
 CallPlan::CallPlan(const CallOptions& options)
     : timeout(options.timeout()), retries(options.retries()) {

@@ -114,14 +114,14 @@ void ServerCall::refuse_arguments(const Error& error) {
   const std::string message = fmt::format("{}#{}: reading the arguments: {}",
                                           method_.service->unique_name, method_.name, error.what());
   core_.log_bad_peer(fmt::format("from {}: {}", call_.peer(), message));
-  if (watched_) watched_->error = Error(error.code(), message);
+  if (watched_) watched_->failed(Error(error.code(), message));
   if (session_ != nullptr && !oneway_) {
     session_->answer_status(as_frame(), Status::kServerDeserialize, message);
   }
 }
 
 ThreadPool* ServerCall::pool() {
-  if (watched_) watched_->submitted = Clock::now();
+  if (watched_) watched_->submitted();
   return method_.pool != nullptr ? method_.pool : &core_.runtime.pool();
 }
 
@@ -130,7 +130,7 @@ void ServerCall::refuse(const Error& error) {
   core_.stats.failures.add();
   core_.refused(RefusedBy::kPool, method_.service->unique_name, method_.name, call_.peer(),
                 [&] { return std::string(error.what()); });
-  if (watched_) watched_->error = error;
+  if (watched_) watched_->failed(error);
   if (core_.runtime.logs(LogLevel::kDebug)) {
     core_.runtime.log(LogLevel::kDebug, "rpc",
                       fmt::format("{}#{} from {}: {}", method_.service->unique_name, method_.name,
@@ -145,7 +145,7 @@ bool ServerCall::begin() {
     const TimePoint now = loop_.in_loop() ? loop_.now() : Clock::now();
     if (now >= deadline_) return too_late(now);
   }
-  if (watched_) tell_started();
+  if (watched_) watched_->begun();
   return true;
 }
 
@@ -157,7 +157,7 @@ bool ServerCall::too_late(TimePoint now) {
     constexpr std::string_view kWhy = "the caller's time had passed before the method could begin";
     core_.expired(core_.stats.expired_queue, method_.service->unique_name, method_.name,
                   call_.peer(), kWhy);
-    if (watched_) watched_->error = Error(Code::kTimeout, std::string(kWhy));
+    if (watched_) watched_->failed(Error(Code::kTimeout, std::string(kWhy)));
     return false;
   }
   const auto why = [&] {
@@ -167,28 +167,27 @@ bool ServerCall::too_late(TimePoint now) {
   };
   core_.stats.failures.add();
   core_.refused(RefusedBy::kTimeout, method_.service->unique_name, method_.name, call_.peer(), why);
-  if (watched_) watched_->error = Error(Code::kTimeout, "timeout: " + why());
+  if (watched_) watched_->failed(Error(Code::kTimeout, "timeout: " + why()));
   busy_ = true;
   return false;
 }
 
 void ServerCall::write_result(const void* result) {
   if (oneway_) return;
-  if (watched_ && !watched_->encoding) [[unlikely]]
-    return write_watched(result);
+  if (!watched_) [[likely]]
+    return put_result(result);
+  const TimePoint before = Clock::now();
+  put_result(result);
+  watched_->measures.encode = Clock::now() - before;
+}
+
+void ServerCall::put_result(const void* result) {
   if (kept_ || !loop_.in_loop()) {
     // A filter may still fail the call; and what is on a pool's thread is sent by the loop.
     send_result(aside_, result);
   } else if (session_ != nullptr) {
     send_result(session_->connection_.out(), result);
   }
-}
-
-void ServerCall::write_watched(const void* result) {
-  watched_->encoding = true;
-  const TimePoint before = Clock::now();
-  write_result(result);
-  watched_->measures.encode = Clock::now() - before;
 }
 
 void ServerCall::finish_otherwise(const Result<void>& ended) {
@@ -198,7 +197,9 @@ void ServerCall::finish_otherwise(const Result<void>& ended) {
   tells_time_ = slow(ended) || (ended && !failed_);
   if (!ended) core_.stats.failures.add();
   const bool answered = session_ != nullptr && !oneway_ && answer_otherwise(ended);
-  if (watched_) tell_ended(ended, answered);
+  if (!watched_) return;
+  if (answered) watched_->sent();
+  watched_->ended(ended);
 }
 
 // It has taken longer than somebody had for it: an adaptive limit that did not hear of those would
@@ -323,65 +324,9 @@ void ServerCall::write_status(Buffer& out, const Frame& request, Status status,
 }
 
 void ServerCall::watch(const Frame& frame, Context& context) {
-  watched_ = std::make_unique<Watched>();
-  watched_->number = core_.call_numbers.fetch_add(1, std::memory_order_relaxed) + 1;
-  watched_->invoke_type = invoke_type(frame);
-  watched_->peer_app = call_.header("app");
-  watched_->arrived = Clock::now();
-  watched_->measures.request_bytes = frame_size(frame);
-  if (!core_.events.received.active()) return;
-  ServerCallReceived event;
-  event.call = facts();
-  event.peer = call_.peer();
-  event.request = &call_;
-  event.context = &context;
-  core_.events.received.publish(event);
-}
-
-CallFacts ServerCall::facts() const {
-  CallFacts facts;
-  facts.number = watched_->number;
-  facts.service = call_.service();
-  facts.method = call_.method();
-  facts.protocol = "bolt";
-  facts.invoke_type = watched_->invoke_type;
-  facts.app = std::string_view(core_.options.app_name);
-  facts.peer_app = std::string_view(watched_->peer_app);
-  return facts;
-}
-
-void ServerCall::tell_started() {
-  watched_->begun = Clock::now();
-  if (watched_->submitted != TimePoint()) watched_->queued = watched_->begun - watched_->submitted;
-  if (!core_.events.begun.active()) return;
-  ServerCallStarted event;
-  event.call = facts();
-  event.queued = watched_->queued;
-  core_.events.begun.publish(event);
-}
-
-void ServerCall::tell_ended(const Result<void>& ended, bool answered) {
-  const TimePoint now = Clock::now();
-  if (answered && core_.events.sent.active()) {
-    ServerCallSent event;
-    event.call = facts();
-    event.response_bytes = watched_->measures.response_bytes;
-    core_.events.sent.publish(event);
-  }
-  if (!core_.events.ended.active()) return;
-  ServerCallEnded event;
-  event.call = facts();
-  event.peer = call_.peer();
-  if (watched_->error) {
-    event.error = watched_->error;
-  } else if (!ended) {
-    event.error = ended.error();
-  }
-  event.took = now - watched_->arrived;
-  event.queued = watched_->queued;
-  if (watched_->begun != TimePoint()) event.handled = now - watched_->begun;
-  event.measures = watched_->measures;
-  core_.events.ended.publish(event);
+  watched_ =
+      std::make_unique<CallWatch>(core_, call_, "bolt", invoke_type(frame),
+                                  std::string(call_.header("app")), frame_size(frame), context);
 }
 
 }  // namespace settee::inline v0::rpc::bolt

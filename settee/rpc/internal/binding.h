@@ -79,6 +79,9 @@ struct Outgoing {
   TimePoint now = began;
 };
 
+/// As events name it: "sync", "callback" or "oneway".
+std::string_view invoke_type(settee::detail::CallMode mode) noexcept;
+
 /// A service, as a client calls it. Used from any thread.
 class Target {
  public:

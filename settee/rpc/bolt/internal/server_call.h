@@ -12,6 +12,7 @@
 
 #include "settee/rpc/bolt/internal/arguments.h"
 #include "settee/rpc/bolt/internal/server_session.h"
+#include "settee/rpc/internal/call_watch.h"
 
 namespace settee::inline v0::rpc::bolt {
 
@@ -69,20 +70,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
                            std::string_view message);
 
  private:
-  /// What is kept of a call only while somebody listens.
-  struct Watched {
-    std::uint64_t number = 0;
-    std::string_view invoke_type;
-    std::string peer_app;
-    TimePoint arrived{};
-    TimePoint submitted{};  // to a pool
-    TimePoint begun{};
-    Duration queued{};
-    bool encoding = false;
-    CallMeasures measures;
-    std::optional<Error> error;  // of a call that failed otherwise than by its method
-  };
-  /// And only while there are filters.
+  /// What is kept of a call only while there are filters.
   struct Kept {
     FilterChain filters;
     std::vector<std::uint8_t> headers;
@@ -107,12 +95,8 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
   Result<void> write_body(Buffer& out, const void* result);
   void send_exception(Buffer& out, const Error& error);
 
-  // While somebody listens.
-  void watch(const Frame& frame, Context& context);
-  CallFacts facts() const;
-  void write_watched(const void* result);
-  void tell_started();
-  void tell_ended(const Result<void>& ended, bool answered);
+  void put_result(const void* result);
+  [[gnu::cold]] void watch(const Frame& frame, Context& context);
 
   ServerSession* session_;  // null when the connection has gone
   Server::Core& core_;
@@ -137,8 +121,8 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
   Call call_;
   std::shared_ptr<const std::string> peer_;  // what call_ names, when the session has gone
   Buffer aside_;
-  TimePoint measured_from_{};  // of a method with a limit that measures
-  std::unique_ptr<Watched> watched_;
+  TimePoint measured_from_{};           // of a method with a limit that measures
+  std::unique_ptr<CallWatch> watched_;  // null: nobody listens
   std::unique_ptr<Kept> kept_;
 };
 
@@ -215,8 +199,10 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
   net::Connection& connection = session_->connection_;
   if (!aside_.empty()) connection.out().append(std::move(aside_));
   connection.cork();
-  if (watched_) [[unlikely]]
-    tell_ended(ended, true);
+  if (watched_) [[unlikely]] {
+    watched_->sent();
+    watched_->ended(ended);
+  }
 }
 
 }  // namespace settee::inline v0::rpc::bolt
