@@ -127,7 +127,8 @@ void Cluster::update(const Providers& all, std::vector<Dropped> dropped, std::st
       continue;
     }
     auto peer = std::make_shared<Peer>(provider, std::move(where), clock_,
-                                       transport_.address(provider.endpoint, options_.connections));
+                                       transport_.address(provider.endpoint, options_.connections),
+                                       options_.circuit_breaker.enabled);
     if (found != known.end()) peer->inherit(static_cast<const Peer&>(**found->second));
     warming = warming || warms_up(provider);
     seen.insert(peer->place);

@@ -276,7 +276,8 @@ std::shared_ptr<Peer> Cluster::peer_at(const net::Endpoint& endpoint) const {
   provider.endpoint = endpoint;
   std::string place = place_of(provider);
   return std::make_shared<Peer>(std::move(provider), std::move(place), clock_,
-                                transport_.address(endpoint, options_.connections));
+                                transport_.address(endpoint, options_.connections),
+                                options_.circuit_breaker.enabled);
 }
 
 // Whether a call that failed like this is tried at another address, or, as the caller asked for it, at

@@ -319,6 +319,26 @@ TEST_F(RulesTest, ABreakerKeepsCallsFromAnAddressThatFails) {
   EXPECT_EQ(stat("settee.rpc.client.breakers_opened"), 1);
 }
 
+TEST_F(RulesTest, ABreakerStaysOpenWhenTheAddressIsListedAnew) {
+  ClientOptions with_breaker;
+  with_breaker.circuit_breaker.enabled = true;
+  with_breaker.circuit_breaker.least_calls = 5;
+  with_breaker.circuit_breaker.open_time = 60s;
+  Client client{*runtime_, with_breaker};
+  servers_[0].shop->pause = 200ms;
+  servers_.resize(1);
+  registry_->set("com.acme.Shop:1.0", listed("weight", {"100"}));
+  const auto shop = client.refer<Shop>({registry_});
+  const auto brief = shop.with(CallOptions().timeout(20ms));
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(error_of(brief->ask("x"))->code(), Code::kTimeout);
+  registry_->set("com.acme.Shop:1.0", listed("weight", {"50"}));
+  EXPECT_EQ(error_of(brief->ask("x"))->code(), Code::kNoProvider);
+  // Another process in its place has done nothing wrong.
+  registry_->set("com.acme.Shop:1.0", listed("startTime", {"1700000000000"}));
+  servers_[0].shop->pause = 0ms;
+  EXPECT_EQ(error_of(shop->ask("x")), std::nullopt);
+}
+
 TEST_F(RulesTest, AnAddressThatFailsAgainAndAgainIsEjectedForAWhile) {
   ClientOptions ejecting;
   ejecting.outlier_ejection.enabled = true;

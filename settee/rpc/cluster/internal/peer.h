@@ -24,12 +24,14 @@ std::string place_of(const Provider& provider);
 
 class Peer final : public Member {
  public:
+  /// `breakers`: breaker() will be asked for.
   Peer(Provider p, std::string where, std::shared_ptr<WeightClock> clock,
-       std::shared_ptr<Address> a)
+       std::shared_ptr<Address> a, bool breakers)
       : Member(std::move(p), std::move(clock)),
         place(std::move(where)),
         address(std::move(a)),
-        timeout(provider.number("timeout", 0)) {}
+        timeout(provider.number("timeout", 0)),
+        breakers_(breakers ? std::make_shared<Breakers>() : nullptr) {}
 
   const std::string place;
   const std::shared_ptr<Address> address;
@@ -66,21 +68,26 @@ class Peer final : public Member {
     ejected_until.store(before.ejected_until.load());
     ejections.store(before.ejections.load());
     ejected.store(before.ejected.load());
+    breakers_ = before.breakers_;
   }
 
   /// Of a method; made when it is first asked for, and then there as long as this.
   Breaker& breaker(std::string_view method) {
-    const std::lock_guard lock(mutex_);
-    const auto found = breakers_.find(method);
-    if (found != breakers_.end()) return found->second;
+    Breakers& all = *breakers_;
+    const std::lock_guard lock(all.mutex);
+    const auto found = all.by_method.find(method);
+    if (found != all.by_method.end()) return found->second;
     // Names that a program makes up share one.
-    return breakers_[breakers_.size() < kMostMethods ? std::string(method) : std::string()];
+    return all.by_method[all.by_method.size() < kMostMethods ? std::string(method) : std::string()];
   }
 
  private:
   static constexpr std::size_t kMostMethods = 1'000;
-  std::mutex mutex_;
-  std::map<std::string, Breaker, std::less<>> breakers_;
+  struct Breakers {
+    std::mutex mutex;
+    std::map<std::string, Breaker, std::less<>> by_method;
+  };
+  std::shared_ptr<Breakers> breakers_;
 };
 
 }  // namespace settee::inline v0::rpc::cluster
