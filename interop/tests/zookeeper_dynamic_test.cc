@@ -137,6 +137,18 @@ TEST_F(ZookeeperDynamic, AUserReadsWhatIsForThatUserAlone) {
   EXPECT_TRUE(eventually([&] { return shop->values().size() == 1; })) << shop->status();
 }
 
+TEST_F(ZookeeperDynamic, AUserWhoIsRefusedIsSaidOnce) {
+  settee::rpc::DynamicConfigOptions options;
+  options.auth_scheme = "nobody";
+  options.auth = "shop:hush";
+  const auto config = settee::rpc::open_dynamic_config(runtime_, server_.url(), "shop", options);
+  const std::string said = "refuses the user of the scheme 'nobody'";
+  EXPECT_TRUE(eventually([&] { return log_.count(said) > 0; }));
+  std::this_thread::sleep_for(1s);  // it has been tried several times by now
+  EXPECT_EQ(log_.count(said), 1) << log_.text();
+  EXPECT_NE(config->status().find(said), std::string::npos) << config->status();
+}
+
 TEST_F(ZookeeperDynamic, WithoutTheServerWhatWasInForceStaysSo) {
   {
     const ZookeeperClient zookeeper(server_.address());
