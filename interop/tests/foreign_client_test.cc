@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -115,6 +116,48 @@ class ForeignClientOfAFullPool : public ForeignClient {
 
 TEST_F(ForeignClientOfAFullPool, JavaIsToldThatItIsBusy) { check(Peer::kJava); }
 TEST_F(ForeignClientOfAFullPool, NodeIsToldThatItIsBusy) { check(Peer::kNode); }
+
+// ---- who calls, and what he sends along ----
+
+class ForeignCallersHeaders : public ForeignClient {
+ protected:
+  void check_refused(Peer peer, std::int64_t refusals) {
+    settee::rpc::ServerOptions options;
+    options.authenticate = [](const settee::rpc::Call& call) -> settee::Result<void> {
+      if (call.header("token") == "open sesame") return {};
+      return settee::Error(settee::Code::kInvalidArgument, "no token");
+    };
+    serve(options);
+    expect_passed(run(peer, {"--cases", "refused_caller"}), 1);
+    EXPECT_EQ(counted("settee.rpc.server.refused", {{"limit", "authentication"}}), refusals);
+  }
+
+  void check_header(Peer peer) {
+    struct Tenants final : settee::rpc::Filter {
+      Task<void> apply(settee::rpc::Call& call, settee::rpc::Next next) override {
+        if (call.method() == "baggage") {
+          const std::lock_guard lock(mutex);
+          seen.emplace_back(call.header("tenant"));
+        }
+        return next();
+      }
+      std::mutex mutex;
+      std::vector<std::string> seen;
+    };
+    serve();
+    const auto tenants = std::make_shared<Tenants>();
+    server_->add_filter(tenants);
+    expect_passed(run(peer, {"--cases", "custom_header"}), 1);
+    const std::lock_guard lock(tenants->mutex);
+    EXPECT_EQ(tenants->seen,
+              (std::vector<std::string>{"acme \u5931\u8d25 \U0001f600", std::string()}));
+  }
+};
+
+TEST_F(ForeignCallersHeaders, JavaIsToldWhyItIsRefused) { check_refused(Peer::kJava, 2); }
+TEST_F(ForeignCallersHeaders, NodeIsToldWhyItIsRefused) { check_refused(Peer::kNode, 1); }
+TEST_F(ForeignCallersHeaders, AFilterReadsWhatJavaSendsBesideBaggage) { check_header(Peer::kJava); }
+TEST_F(ForeignCallersHeaders, AFilterReadsWhatNodeSendsBesideBaggage) { check_header(Peer::kNode); }
 
 // ---- silence ----
 

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -13,6 +15,18 @@
 #include "settee/rpc/dynamic_config.h"
 #include "settee/rpc/registry.h"
 #include "settee/rpc/registry/registry_test_log.h"
+#include "settee/rpc/rpc.h"
+
+namespace dynamic {
+
+struct Door {
+  virtual ~Door() = default;
+  virtual settee::Task<bool> hold() = 0;
+};
+
+}  // namespace dynamic
+
+SETTEE_SERVICE(dynamic::Door, "com.acme.Door", (hold))
 
 namespace {
 
@@ -123,6 +137,18 @@ TEST_F(ZookeeperDynamic, AUserReadsWhatIsForThatUserAlone) {
   EXPECT_TRUE(eventually([&] { return shop->values().size() == 1; })) << shop->status();
 }
 
+TEST_F(ZookeeperDynamic, AUserWhoIsRefusedIsSaidOnce) {
+  settee::rpc::DynamicConfigOptions options;
+  options.auth_scheme = "nobody";
+  options.auth = "shop:hush";
+  const auto config = settee::rpc::open_dynamic_config(runtime_, server_.url(), "shop", options);
+  const std::string said = "refuses the user of the scheme 'nobody'";
+  EXPECT_TRUE(eventually([&] { return log_.count(said) > 0; }));
+  std::this_thread::sleep_for(1s);  // it has been tried several times by now
+  EXPECT_EQ(log_.count(said), 1) << log_.text();
+  EXPECT_NE(config->status().find(said), std::string::npos) << config->status();
+}
+
 TEST_F(ZookeeperDynamic, WithoutTheServerWhatWasInForceStaysSo) {
   {
     const ZookeeperClient zookeeper(server_.address());
@@ -162,6 +188,76 @@ TEST_F(ZookeeperDynamic, TheServerMayComeLaterAndStopDoesNotWait) {
   const ZookeeperClient zookeeper(server_.address());
   zookeeper.create(kRoot + kTimeout, "500");
   EXPECT_TRUE(becomes(*config, kTimeout, "500"));
+}
+
+struct DoorService : dynamic::Door {
+  settee::Task<bool> hold() override {
+    ++held;
+    while (!open) co_await settee::sleep_for(1ms);
+    co_return true;
+  }
+  std::atomic<int> held{0};
+  std::atomic<bool> open{false};
+};
+
+TEST_F(ZookeeperDynamic, AServiceFollowsItsNodes) {
+  const std::string service = "sofa.provider.service.com.acme.Door.";
+  settee::rpc::ServerOptions options;
+  options.host = "127.0.0.1";
+  options.port = 0;
+  options.leave = 0ms;
+  options.dynamic_config = open();
+  options.registries = {settee::rpc::open_registry(runtime_, server_.url())};
+  settee::rpc::Server server{runtime_, options};
+  const auto door = std::make_shared<DoorService>();
+  server.provide<dynamic::Door>(door);
+  server.start();
+  std::mutex mutex;
+  std::string weights;  // of all that a consumer sees
+  settee::rpc::ServiceKey key;
+  key.interface_name = "com.acme.Door";
+  const auto watch = options.registries[0]->watch(key, {}, [&](const settee::rpc::Providers& all) {
+    const std::lock_guard lock(mutex);
+    weights.clear();
+    for (const auto& one : all) weights += std::string(one.attribute("weight")) + " ";
+  });
+  const auto sees = [&](const std::string& wanted) {
+    return eventually([&] {
+      const std::lock_guard lock(mutex);
+      return weights == wanted;
+    });
+  };
+  EXPECT_TRUE(sees("100 "));
+  const ZookeeperClient zookeeper(server_.address());
+  zookeeper.create(kRoot + service + "weight", "30");
+  EXPECT_TRUE(sees("30 ")) << log_.text();
+  zookeeper.set(kRoot + service + "weight", "-1");
+  zookeeper.create(kRoot + service + "concurrents", "1");
+  ASSERT_TRUE(becomes(*options.dynamic_config, service + "concurrents", "1"));
+  EXPECT_TRUE(
+      eventually([&] { return log_.count("weight: expected an integer of at least 0") == 1; }));
+
+  settee::rpc::Client client{runtime_};
+  const auto caller = client.refer<dynamic::Door>("bolt://" + server.address());
+  auto first = settee::as_future(caller->hold());
+  ASSERT_TRUE(eventually([&] { return door->held == 1; }));
+  try {
+    caller->hold().get();
+    ADD_FAILURE() << "a second call was let in";
+  } catch (const settee::Error& error) {
+    EXPECT_EQ(error.code(), settee::Code::kBusy) << error.what();
+  }
+  EXPECT_TRUE(sees("30 ")) << "a weight that cannot be";
+  zookeeper.remove(kRoot + service + "concurrents");
+  zookeeper.remove(kRoot + service + "weight");
+  EXPECT_TRUE(sees("100 "));
+  auto second = settee::as_future(caller->hold());
+  EXPECT_TRUE(eventually([&] { return door->held == 2; }));
+  door->open = true;
+  EXPECT_TRUE(first.get());
+  EXPECT_TRUE(second.get());
+  server.stop();
+  EXPECT_TRUE(sees(""));
 }
 
 }  // namespace

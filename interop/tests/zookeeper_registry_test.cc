@@ -424,6 +424,39 @@ TEST_F(ZookeeperRegistry, NodesThatSomebodyDeletesAreMadeAgain) {
   EXPECT_EQ(zookeeper.get(path)->owner, theirs) << "withdraw() deleted what was not its own";
 }
 
+TEST_F(ZookeeperRegistry, StopLeavesWhatAnotherHasMadeInItsPlace) {
+  const auto registry = open();
+  registry->publish(quotes_, provider("bolt://10.0.0.1:1")).get();
+  const ZookeeperClient zookeeper(server_.address());
+  const std::string path = std::string(kProviders) + "/" + zookeeper.children(kProviders).at(0);
+  zookeeper.remove(path);
+  ASSERT_TRUE(eventually([&] { return log_.count("somebody has deleted " + path) == 1; }));
+  zookeeper.create(path, "\1", true);
+  const std::int64_t theirs = zookeeper.get(path)->owner;
+  registry->stop();
+  ASSERT_TRUE(zookeeper.get(path)) << "it deleted what was not its own";
+  EXPECT_EQ(zookeeper.get(path)->owner, theirs);
+}
+
+TEST_F(ZookeeperRegistry, AUserWhoIsRefusedIsSaidOnceAndTriedEverLessOften) {
+  RegistryOptions options;
+  options.auth_scheme = "nobody";
+  options.auth = "shop:secret";
+  const auto registry = settee::rpc::open_registry(runtime_, server_.url(), options);
+  Heard nothing;
+  const auto watch = registry->watch(quotes_, {}, nothing.listener());
+  EXPECT_TRUE(eventually([&] {
+    return registry->status().find("authentication refused") != std::string::npos;
+  })) << registry->status();
+  // Without a growing pause there would be dozens of sessions by now.
+  std::this_thread::sleep_for(3s);
+  EXPECT_EQ(log_.count("refuses the user of the scheme 'nobody'", LogLevel::kWarning), 1)
+      << log_.text();
+  EXPECT_EQ(log_.count("", LogLevel::kInfo), 2) << "that, and the first connection\n"
+                                                << log_.text();
+  EXPECT_EQ(nothing.calls(), 0u);
+}
+
 TEST_F(ZookeeperRegistry, WhatTheServerRefusesIsSaid) {
   const ZookeeperClient zookeeper(server_.address());
   // A parent that cannot have children.

@@ -19,6 +19,8 @@ TimePoint::rep ticks(std::chrono::milliseconds time) noexcept {
 }
 
 constexpr Duration kLogPause = std::chrono::seconds(10);
+constexpr std::int64_t kMostAtOnce = 1'000'000'000;
+constexpr double kMostRoom = 1e18;  // ns: leaves room for the clock's own value
 
 }  // namespace
 
@@ -36,18 +38,49 @@ std::string_view to_string(RefusedBy by) noexcept {
   return "";
 }
 
-RateLimit::RateLimit(double rate, double burst) noexcept
-    : burst_(burst > 0 ? std::max(burst, 1.0) : std::max(rate / 10, 1.0)),
-      interval_(rate > 0 ? std::max<std::int64_t>(std::llround(1e9 / rate), 1) : 0),
-      room_(std::llround(burst_ * static_cast<double>(interval_))) {}
+std::string concurrents_problem(std::int64_t concurrents) {
+  if (concurrents >= 0 && concurrents <= kMostAtOnce) return {};
+  return fmt::format("expected 0 (any number) to {}", kMostAtOnce);
+}
+
+std::string rate_problem(double rate) {
+  if (rate >= 0 && rate <= 1e9 && (rate == 0 || rate >= 1e-6)) return {};
+  return "expected 0 (any) or 1e-6 to 1e9 calls per second";
+}
+
+std::string burst_problem(double burst) {
+  return burst >= 0 && burst <= 1e9 ? std::string() : "expected 0 to 1e9";
+}
+
+void RateLimit::set(double rate, double burst, TimePoint now) noexcept {
+  const double within = burst > 0 ? std::max(burst, 1.0) : std::max(rate / 10, 1.0);
+  const std::int64_t interval = rate > 0 ? std::max<std::int64_t>(std::llround(1e9 / rate), 1) : 0;
+  const std::int64_t room =
+      std::llround(std::min(within * static_cast<double>(interval), kMostRoom));
+  const std::int64_t before = interval_.load(std::memory_order_relaxed);
+  const std::int64_t at = ticks(now);
+  const std::int64_t ahead = full_at_.load(std::memory_order_relaxed) - at;
+  if (before > 0 && ahead > 0) {
+    // So many calls must still be made up for, at the new pace.
+    const double calls = static_cast<double>(ahead) / static_cast<double>(before);
+    const double left = std::min(calls * static_cast<double>(interval), static_cast<double>(room));
+    full_at_.store(at + std::llround(left), std::memory_order_relaxed);
+  }
+  rate_.store(rate, std::memory_order_relaxed);
+  burst_.store(within, std::memory_order_relaxed);
+  room_.store(room, std::memory_order_relaxed);
+  interval_.store(interval, std::memory_order_relaxed);
+}
 
 bool RateLimit::take(TimePoint now) noexcept {
-  if (interval_ == 0) return true;
+  const std::int64_t interval = interval_.load(std::memory_order_relaxed);
+  if (interval == 0) return true;
+  const std::int64_t room = room_.load(std::memory_order_relaxed);
   const std::int64_t at = ticks(now);
   std::int64_t full_at = full_at_.load(std::memory_order_relaxed);
   for (;;) {
-    const std::int64_t next = std::max(full_at, at) + interval_;
-    if (next - at > room_) return false;
+    const std::int64_t next = std::max(full_at, at) + interval;
+    if (next - at > room) return false;
     if (full_at_.compare_exchange_weak(full_at, next, std::memory_order_relaxed)) return true;
   }
 }
@@ -118,12 +151,18 @@ void AdaptiveConcurrency::close_window(TimePoint now) noexcept {
 
 CallLimits::CallLimits(std::size_t concurrents, double rate, double burst,
                        const AdaptiveLimit& adaptive) noexcept
-    : concurrents_(concurrents), rate_value_(rate), rate_(rate, burst), adaptive_(adaptive) {}
+    : concurrents_(concurrents), rate_(rate, burst), adaptive_(adaptive) {}
+
+void CallLimits::set(std::size_t concurrents, double rate, double burst, TimePoint now) noexcept {
+  concurrents_.store(concurrents, std::memory_order_relaxed);
+  rate_.set(rate, burst, now);
+}
 
 RefusedBy CallLimits::enter(TimePoint now) noexcept {
+  const std::size_t concurrents = concurrents_.load(std::memory_order_relaxed);
   std::size_t running = running_.load(std::memory_order_relaxed);
   do {
-    if (concurrents_ != 0 && running >= concurrents_) return RefusedBy::kConcurrents;
+    if (concurrents != 0 && running >= concurrents) return RefusedBy::kConcurrents;
     if (adaptive_.on() && !adaptive_.allows(running)) return RefusedBy::kAdaptive;
   } while (!running_.compare_exchange_weak(running, running + 1, std::memory_order_relaxed));
   // Last, as what it gives is hard to give back.
@@ -144,9 +183,9 @@ void CallLimits::leave(TimePoint now, Duration took, bool tells_time) noexcept {
 
 std::string CallLimits::describe(RefusedBy by) const {
   switch (by) {
-    case RefusedBy::kConcurrents: return fmt::format("concurrents is {}", concurrents_);
+    case RefusedBy::kConcurrents: return fmt::format("concurrents is {}", concurrents_.load());
     case RefusedBy::kRate:
-      return fmt::format("rate is {:g} per second, burst {:g}", rate_value_, rate_.burst());
+      return fmt::format("rate is {:g} per second, burst {:g}", rate_.rate(), rate_.burst());
     case RefusedBy::kAdaptive: return fmt::format("the adaptive limit is at {}", adaptive_limit());
     default: return std::string(to_string(by));
   }

@@ -51,6 +51,60 @@ TEST(CallLimitsTest, ABurstIsSavedUpAndNoMore) {
   EXPECT_EQ(RateLimit(3, 0).burst(), 1);
 }
 
+TEST(CallLimitsTest, AnotherRateKeepsWhatWasTaken) {
+  const auto take = [](RateLimit& limit, Duration when) {
+    int taken = 0;
+    while (taken < 1000 && limit.take(at(when))) ++taken;
+    return taken;
+  };
+  RateLimit limit(1e-3, 5);
+  EXPECT_EQ(take(limit, 0s), 5);
+  limit.set(10, 5, at(0s));
+  EXPECT_EQ(take(limit, 0s), 0);
+  EXPECT_EQ(take(limit, 200ms), 2) << "at the new pace, not after the old one's hours";
+  limit.set(10, 8, at(200ms));
+  EXPECT_EQ(take(limit, 200ms), 3);
+  limit.set(0, 0, at(200ms));
+  EXPECT_EQ(take(limit, 200ms), 1000);
+  limit.set(1e-6, 1e9, at(1s));
+  EXPECT_EQ(take(limit, 1s), 1000) << "room for the most that can be said";
+}
+
+TEST(CallLimitsTest, WhoIsInCountsUnderALimitThatComesLater) {
+  CallLimits limits(0, 0, 0, {});
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(limits.enter(at(0s)), RefusedBy::kNobody);
+  limits.set(3, 0, 0, at(0s));
+  EXPECT_EQ(limits.enter(at(0s)), RefusedBy::kConcurrents);
+  EXPECT_EQ(limits.describe(RefusedBy::kConcurrents), "concurrents is 3");
+  limits.leave({}, {}, true);
+  EXPECT_EQ(limits.enter(at(0s)), RefusedBy::kNobody);
+  limits.set(1, 0, 0, at(0s));
+  for (int i = 0; i < 3; ++i) limits.leave({}, {}, true);
+  EXPECT_EQ(limits.running(), 0u);
+  EXPECT_EQ(limits.enter(at(0s)), RefusedBy::kNobody);
+  EXPECT_EQ(limits.enter(at(0s)), RefusedBy::kConcurrents);
+}
+
+TEST(CallLimitsTest, LimitsMayChangeWhileCallsRun) {
+  CallLimits limits(0, 0, 0, {});
+  std::atomic<bool> enough{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      while (!enough) {
+        if (limits.enter(Clock::now()) == RefusedBy::kNobody) limits.leave({}, {}, true);
+      }
+    });
+  }
+  for (int i = 0; i < 200; ++i) {
+    limits.set(static_cast<std::size_t>(i % 4), i % 3 == 0 ? 1e6 : 0, 0, Clock::now());
+    std::this_thread::yield();
+  }
+  enough = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(limits.running(), 0u);
+}
+
 TEST(CallLimitsTest, NeverMoreThanConcurrentsAtOnce) {
   CallLimits limits(5, 0, 0, {});
   std::atomic<int> running{0};

@@ -393,6 +393,7 @@ ServerOptions RpcConfig::server(std::string_view name) const {
         std::max(options.register_timeout, state_->settings.registries.at(registry).timeout);
     options.registries.push_back(state_->registry(registry));
   }
+  options.dynamic_config = state_->dynamic_config();
   return options;
 }
 

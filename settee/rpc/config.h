@@ -267,7 +267,7 @@ class SETTEE_API RpcConfig {
   ReferOptions refer(std::string_view name) const;
   /// Opened when it is first asked for, one for each name.
   std::shared_ptr<Registry> registry(std::string_view name) const;
-  /// The same for the configCenter; null if there is none. client() has it already.
+  /// The same for the configCenter; null if there is none. client() and server() have it already.
   std::shared_ptr<DynamicConfig> dynamic_config() const;
 
   /// What the entry `name` says ("": that of the service's own name), done.

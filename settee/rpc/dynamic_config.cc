@@ -5,10 +5,12 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <thread>
 
 #include "settee/base/config.h"
 #include "settee/rpc/cluster/internal/balancer.h"
+#include "settee/rpc/internal/call_limits.h"
 #include "settee/rpc/internal/dynamic_store.h"
 #include "settee/rpc/internal/url.h"
 
@@ -24,18 +26,27 @@ std::string shown(const std::optional<std::string>& value) {
   return value ? fmt::format("\"{}\"", *value) : "nothing";
 }
 
-std::string timeout_problem(const std::string& value) {
-  std::chrono::milliseconds timeout{0};
-  std::string problem = detail::read_dynamic(type_of<std::chrono::milliseconds>(), value, &timeout);
-  if (problem.empty() && timeout.count() <= 0) problem = "expected a duration above 0";
-  return problem;
+// Whether `value` is a T of which `judge` says nothing.
+template <class T, class Judge>
+std::string problem_as(const std::string& value, Judge judge) {
+  T read{};
+  std::string problem = detail::read_dynamic(type_of<T>(), value, &read);
+  return problem.empty() ? judge(read) : problem;
 }
 
-std::string retries_problem(const std::string& value) {
-  std::int32_t retries = 0;
-  std::string problem = detail::read_dynamic(type_of<std::int32_t>(), value, &retries);
-  if (problem.empty() && retries < 0) problem = "expected an integer of at least 0";
-  return problem;
+std::string above_zero(std::chrono::milliseconds time) {
+  return time.count() > 0 ? std::string() : "expected a duration above 0";
+}
+
+std::string at_least_zero(std::int32_t number) {
+  return number >= 0 ? std::string() : "expected an integer of at least 0";
+}
+
+// As ProvideOptions may say it: 0 is "as the caller says".
+std::string provider_timeout_problem(std::chrono::milliseconds time) {
+  constexpr std::int32_t kLongest = std::numeric_limits<std::int32_t>::max();
+  if (time.count() >= 0 && time.count() <= kLongest) return {};
+  return fmt::format("expected a duration of 0 (none) to {} ms", kLongest);
 }
 
 std::string balancer_problem(const std::string& value) {
@@ -43,18 +54,34 @@ std::string balancer_problem(const std::string& value) {
   return made ? std::string() : std::string(made.error().message());
 }
 
+std::string problem_of_provider(std::string_view setting, bool of_service,
+                                const std::string& value) {
+  if (setting == "timeout") {
+    return problem_as<std::chrono::milliseconds>(value, provider_timeout_problem);
+  }
+  if (setting == "concurrents") return problem_as<std::int32_t>(value, concurrents_problem);
+  if (setting == "rate") return problem_as<double>(value, rate_problem);
+  if (setting == "burst") return problem_as<double>(value, burst_problem);
+  if (setting == "weight" && of_service) return problem_as<std::int32_t>(value, at_least_zero);
+  return fmt::format("has no effect; the settings of a provider's {}",
+                     of_service ? "service are timeout, concurrents, rate, burst and weight"
+                                : "method are timeout, concurrents, rate and burst");
+}
+
 // Of SOFARPC's own keys, those that nothing here would follow are refused, as misspelt ones are.
 std::string problem_of(std::string_view key, const std::string& value) {
   if (!key.starts_with("sofa.")) return {};
   const bool of_service = key.starts_with("sofa.consumer.service.");
   const bool of_method = key.starts_with("sofa.consumer.method.");
-  if (!of_service && !of_method) {
-    return "has no effect; those that have one begin with sofa.consumer.service. and "
-           "sofa.consumer.method.";
-  }
   const std::string_view setting = key.substr(key.rfind('.') + 1);
-  if (setting == "timeout") return timeout_problem(value);
-  if (setting == "retries") return retries_problem(value);
+  if (key.starts_with("sofa.provider.service.")) return problem_of_provider(setting, true, value);
+  if (key.starts_with("sofa.provider.method.")) return problem_of_provider(setting, false, value);
+  if (!of_service && !of_method) {
+    return "has no effect; those that have one begin with sofa.consumer.service., "
+           "sofa.consumer.method., sofa.provider.service. and sofa.provider.method.";
+  }
+  if (setting == "timeout") return problem_as<std::chrono::milliseconds>(value, above_zero);
+  if (setting == "retries") return problem_as<std::int32_t>(value, at_least_zero);
   if (setting == "loadBalancer" && of_service) return balancer_problem(value);
   return fmt::format("has no effect; the settings of a {}",
                      of_service ? "service are timeout, retries and loadBalancer"

@@ -8,6 +8,8 @@
 //       open_dynamic_config(runtime, "zookeeper://127.0.0.1:2181", "shop");
 //   ClientOptions options;
 //   options.dynamic_config = dynamic;          // its references follow their keys
+//   ServerOptions server_options;
+//   server_options.dynamic_config = dynamic;   // its services follow theirs
 //
 //   DynamicConfig::Watch watch = dynamic->watch<std::int32_t>(
 //       "shop.page-size", [](const std::optional<std::int32_t>& size) { ... });
@@ -16,15 +18,21 @@
 //
 //   sofa.consumer.service.<service>.<setting>            timeout, retries, loadBalancer
 //   sofa.consumer.method.<service>.<method>.<setting>    timeout, retries
+//   sofa.provider.service.<service>.<setting>            timeout, concurrents, rate, burst, weight
+//   sofa.provider.method.<service>.<method>.<setting>    timeout, concurrents, rate, burst
 //
 // <service> is an interface, or a unique name (interface:version[:uniqueId]), which counts for
 // more. A timeout is a number of milliseconds, or 50ms, 3s, ... A program's own keys begin
 // otherwise. Key by key, a value that cannot be is not applied: what was there before stays in
 // force, and the log and a ConfigChanged say why.
 //
-// What wins over what: the dynamic value of a method, the call's own (CallOptions), what the
+// What wins over what, for a consumer: the dynamic value of a method, the call's own (CallOptions), what the
 // reference says of the method, the dynamic value of the service, what the reference says, what the
-// provider has published, what the client says.
+// provider has published, what the client says. For a provider: the dynamic value stands in place of
+// what ProvideOptions say of the same setting of the same service or method. A method's timeout, of
+// whichever origin, wins over the service's; of limits both hold. A burst without a rate has no
+// effect. Calls that run go on, and count. A weight or timeout of a service is made known in the
+// registries again.
 //
 // file:///path.yaml: a YAML map of keys to values. A file that cannot be read as that is not
 // applied at all. It is looked at when the system reports a change, and every scan_period, and taken

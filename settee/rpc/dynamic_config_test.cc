@@ -177,14 +177,25 @@ TEST_F(DynamicConfigTest, KeysOfSofarpcThatNothingFollowsAreRefused) {
       "sofa.consumer.method.com.acme.Where.place.loadBalancer: random\n"
       "sofa.consumer.method.com.acme.Where.place.timeout: 0\n"
       "sofa.provider.service.com.acme.Where.accepts: 5\n"
+      "sofa.provider.service.com.acme.Where.weight: -1\n"
+      "sofa.provider.service.com.acme.Where.timeout: -1\n"
+      "sofa.provider.method.com.acme.Where.place.weight: 5\n"
+      "sofa.provider.method.com.acme.Where.place.rate: 1e-9\n"
+      "sofa.provider.method.com.acme.Where.place.concurrents: many\n"
+      "sofa.server.port: 5\n"
       "sofa.consumer.service.com.acme.Other.timeout: RPC_DEFAULT_DYNAMIC_VALUE\n");
   const auto config = open();
   EXPECT_TRUE(config->values().empty());
-  EXPECT_EQ(events().size(), 6u);
+  EXPECT_EQ(events().size(), 12u);
   for (const char* reason :
        {"retries: expected an integer of at least 0", "there is no load balancer 'best'",
         "timeot: has no effect; the settings of a service are", "the settings of a method are",
-        "place.timeout: expected a duration above 0", "those that have one begin with"}) {
+        "place.timeout: expected a duration above 0", "those that have one begin with",
+        "accepts: has no effect; the settings of a provider's service are",
+        "Where.weight: expected an integer of at least 0",
+        "Where.timeout: expected a duration of 0",
+        "place.weight: has no effect; the settings of a provider's method are",
+        "place.rate: expected 0 (any) or 1e-6", "concurrents: expected an integer"}) {
     EXPECT_EQ(log_.count(reason, LogLevel::kWarning), 1) << reason << "\n" << log_.text();
   }
 }
@@ -391,13 +402,15 @@ TEST_F(TunedReference, TheLoadBalancerComesFromItsKey) {
   EXPECT_TRUE(back == "121212121212" || back == "212121212121") << back;
 }
 
-TEST_F(TunedReference, TheConfigCenterOfAFileIsTheClients) {
+TEST_F(TunedReference, TheConfigCenterOfAFileIsTheClientsAndTheServers) {
   RpcSettings settings;
+  settings.servers["bolt"];
   settings.config_center.address = "file://" + file_;
   settings.config_center.scan_period = 20ms;
   const RpcConfig config(runtime_, settings);
   ASSERT_NE(config.dynamic_config(), nullptr);
   EXPECT_EQ(config.client().dynamic_config, config.dynamic_config());
+  EXPECT_EQ(config.server("bolt").dynamic_config, config.dynamic_config());
   write("shop.page: 5\n");
   EXPECT_TRUE(eventually([&] { return config.dynamic_config()->value("shop.page") == "5"; }));
 }

@@ -112,8 +112,8 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     enlist(
         way_.server->of(loop).orphans);  // of no connection: when the server ends it is cancelled
     if (!way_.entry->guarded) return;
-    if (way_.entry->timeout.count() > 0) {
-      deadline_ = std::min(deadline_, Clock::now() + way_.entry->timeout);
+    if (const Duration own = way_.entry->timeout.load(std::memory_order_relaxed); own.count() > 0) {
+      deadline_ = std::min(deadline_, Clock::now() + own);
     }
     measured_from_ = way_.entry->measured_from();
   }

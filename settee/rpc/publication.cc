@@ -41,10 +41,21 @@ void Publication::set_port(std::uint16_t port) {
   }
 }
 
-void Publication::publish(const ServiceKey& key, const ProvideOptions& provide) {
+namespace {
+
+void tell(Provider::Attributes& attributes, const Told& told) {
+  attributes["weight"] = std::to_string(told.weight);
+  attributes["timeout"] = std::to_string(told.timeout.count());
+}
+
+}  // namespace
+
+void Publication::publish(const ServiceKey& key, const ProvideOptions& provide, const Told& told,
+                          const std::shared_ptr<void>& owner) {
   if (options_.registries.empty() || !provide.register_it) return;
   Entry entry;
   entry.key = key;
+  entry.told = told;
   {
     const std::lock_guard lock(mutex_);
     if (closed_) throw closed(key);
@@ -53,9 +64,8 @@ void Publication::publish(const ServiceKey& key, const ProvideOptions& provide) 
   // The registry adds what the key says and what is the same for all of this process.
   Provider::Attributes& attributes = entry.provider.attributes;
   attributes["serialization"] = "hessian2";
-  attributes["weight"] = std::to_string(provide.weight);
   attributes["appName"] = options_.app_name;
-  attributes["timeout"] = std::to_string(provide.timeout.count());
+  tell(attributes, told);
   attributes["dynamic"] = provide.dynamic ? "true" : "false";
   if (provide.warmup_time.count() > 0) {
     attributes["warmupTime"] = std::to_string(provide.warmup_time.count());
@@ -80,11 +90,105 @@ void Publication::publish(const ServiceKey& key, const ProvideOptions& provide) 
     throw closed(key);
   }
   const std::string url = entry.provider.to_string();
-  published_[key.unique_name()] = std::move(entry);
+  const std::string name = key.unique_name();
+  published_[name] = std::move(entry);
+  const auto wanted = wanted_.find(name);
+  const bool stale = wanted != wanted_.end() && wanted->second != told;
   lock.unlock();
+  if (stale) begin_renewals(owner);
   if (!published_event_.active()) return;
   for (const std::shared_ptr<Registry>& registry : options_.registries) {
     published_event_.publish({key.unique_name(), registry->address(), url});
+  }
+}
+
+void Publication::renew(std::string_view unique_name, const Told& told,
+                        std::shared_ptr<void> owner) {
+  {
+    const std::lock_guard lock(mutex_);
+    wanted_.insert_or_assign(std::string(unique_name), told);
+  }
+  begin_renewals(std::move(owner));
+}
+
+void Publication::begin_renewals(std::shared_ptr<void> owner) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (no_renewals_ || renewing_) return;
+    renewing_ = true;
+    ++renewals_;
+  }
+  std::shared_ptr<void> running(this, [this, owner = std::move(owner)](void*) {
+    const std::lock_guard lock(mutex_);
+    --renewals_;
+  });
+  runtime_.spawn(renew_all(std::move(running)));
+}
+
+void Publication::end_renewals() {
+  {
+    const std::lock_guard lock(mutex_);
+    no_renewals_ = true;
+  }
+  life_.cancel();
+}
+
+bool Publication::renewing() const {
+  const std::lock_guard lock(mutex_);
+  return renewals_ > 0;
+}
+
+// A service that is just being published is not among them: whoever publishes it looks again.
+std::optional<Publication::Entry> Publication::next_to_renew() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [name, entry] : published_) {
+    const auto wanted = wanted_.find(name);
+    if (no_renewals_ || wanted == wanted_.end() || wanted->second == entry.told) continue;
+    entry.told = wanted->second;
+    tell(entry.provider.attributes, entry.told);
+    return entry;
+  }
+  renewing_ = false;
+  return std::nullopt;
+}
+
+Task<void> Publication::renew_all(std::shared_ptr<void> /*running*/) {
+  for (;;) {
+    std::optional<Entry> entry = next_to_renew();
+    if (!entry) co_return;
+    Task<void> renewed = renew_one(*std::move(entry));
+    co_await std::move(renewed);
+  }
+}
+
+Task<void> Publication::renew_one(Entry entry) {
+  const std::string name = entry.key.unique_name();
+  for (;;) {
+    for (const std::shared_ptr<Registry>& registry : options_.registries) {
+      const Context context = life_.context().with_timeout(options_.register_timeout);
+      Task<void> publish = with_context(context, registry->publish(entry.key, entry.provider));
+      const Result<void> done = co_await as_result(std::move(publish));
+      if (!done && !life_.context().cancelled()) {
+        runtime_.log(LogLevel::kWarning, "rpc",
+                     fmt::format("publishing {} anew in {}, with weight {} and timeout {} ms: {}",
+                                 name, registry->address(), entry.told.weight,
+                                 entry.told.timeout.count(), done.error().what()));
+      }
+      if (done && published_event_.active()) {
+        published_event_.publish({name, registry->address(), entry.provider.to_string()});
+      }
+    }
+    // Perhaps it was withdrawn, or is another one, before this had reached the registries.
+    const std::lock_guard lock(mutex_);
+    const auto found = published_.find(name);
+    if (found == published_.end()) break;
+    if (found->second.provider == entry.provider) co_return;
+    entry = found->second;
+  }
+  for (const std::shared_ptr<Registry>& registry : options_.registries) {
+    const Context context = Context().with_timeout(options_.register_timeout);
+    Task<void> withdraw = with_context(context, registry->withdraw(entry.key, entry.provider));
+    co_await as_result(std::move(withdraw));
   }
 }
 
@@ -111,6 +215,9 @@ bool Publication::withdraw(std::string_view unique_name) {
   Entry entry;
   {
     const std::lock_guard lock(mutex_);
+    if (const auto wanted = wanted_.find(unique_name); wanted != wanted_.end()) {
+      wanted_.erase(wanted);
+    }
     const auto found = published_.find(unique_name);
     if (found == published_.end()) return false;
     entry = std::move(found->second);

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "settee/rpc/internal/dynamic_keys.h"
+
 namespace settee::inline v0::rpc {
 
 using std::chrono::milliseconds;
@@ -13,7 +15,10 @@ ReferTuning::ReferTuning(std::shared_ptr<DynamicConfig> config, const ServiceKey
                          const ServiceInfo* service, BalancerListener balancer)
     : config_(std::move(config)), key_(key) {
   follow(service_, "service", {});
-  if (balancer) follow<std::string>("service", "loadBalancer", std::move(balancer));
+  if (balancer) {
+    follow_key<std::string>(*config_, watches_, "sofa.consumer.service", key_, "loadBalancer",
+                            std::move(balancer));
+  }
   if (service == nullptr) return;
   for (const MethodInfo& method : service->methods) {
     const auto [place, fresh] = named_.try_emplace(std::string(method.wire_name));
@@ -32,36 +37,17 @@ const ReferTuning::Slot& ReferTuning::method(std::string_view name) {
 }
 
 void ReferTuning::follow(Slot& slot, std::string_view level, std::string_view method) {
+  const std::string scope = fmt::format("sofa.consumer.{}", level);
   const std::string before = method.empty() ? std::string() : fmt::format("{}.", method);
-  follow<milliseconds>(
-      level, before + "timeout", [&slot](const std::optional<milliseconds>& value) {
-        slot.timeout_.store(value ? value->count() : -1, std::memory_order_relaxed);
-      });
-  follow<std::int32_t>(level, before + "retries",
-                       [&slot](const std::optional<std::int32_t>& value) {
-                         slot.retries_.store(value.value_or(-1), std::memory_order_relaxed);
-                       });
-}
-
-template <class T>
-void ReferTuning::follow(std::string_view level, std::string_view suffix,
-                         std::function<void(const std::optional<T>&)> set) {
-  struct Both {
-    std::optional<T> of_interface;
-    std::optional<T> of_unique_name;
-  };
-  // Listeners run one at a time.
-  const auto both = std::make_shared<Both>();
-  const auto watch = [&](const std::string& name, std::optional<T> Both::*which) {
-    watches_.push_back(config_->watch<T>(fmt::format("sofa.consumer.{}.{}.{}", level, name, suffix),
-                                         [both, which, set](const std::optional<T>& value) {
-                                           (*both).*which = value;
-                                           set(both->of_unique_name ? both->of_unique_name
-                                                                    : both->of_interface);
-                                         }));
-  };
-  watch(key_.interface_name, &Both::of_interface);
-  watch(key_.unique_name(), &Both::of_unique_name);
+  follow_key<milliseconds>(*config_, watches_, scope, key_, before + "timeout",
+                           [&slot](const std::optional<milliseconds>& value) {
+                             slot.timeout_.store(value ? value->count() : -1,
+                                                 std::memory_order_relaxed);
+                           });
+  follow_key<std::int32_t>(*config_, watches_, scope, key_, before + "retries",
+                           [&slot](const std::optional<std::int32_t>& value) {
+                             slot.retries_.store(value.value_or(-1), std::memory_order_relaxed);
+                           });
 }
 
 }  // namespace settee::inline v0::rpc

@@ -241,7 +241,13 @@ void Server::Core::provide(const ServiceInfo& service, std::shared_ptr<void> own
                            ProvideOptions provide_options) {
   const std::shared_ptr<ServiceEntry> entry =
       make_entry(runtime, service, std::move(owner), object, std::move(provide_options),
-                 options.authenticate != nullptr);
+                 options.authenticate != nullptr, options.dynamic_config != nullptr);
+  if (options.dynamic_config) {
+    entry->tuning = std::make_unique<ProvideTuning>(
+        options.dynamic_config, *entry, [this, name = entry->unique_name](const Told& told) {
+          publication_.renew(name, told, shared_from_this());
+        });
+  }
   {
     const std::lock_guard lock(mutex_);
     if (stop_wanted_) {
@@ -257,11 +263,12 @@ void Server::Core::provide(const ServiceInfo& service, std::shared_ptr<void> own
     }
     add_chains(*next, *entry);
     set_table(std::move(next));
+    if (entry->tuning) entry->tuning->go_live();
     if (!published_) return;  // start() does it
   }
   runtime.part<LocalServices>()->changed(*this);
   try {
-    publication_.publish(entry->key, entry->options);
+    publish(*entry);
   } catch (...) {
     take_back(entry->unique_name);
     throw;
@@ -275,6 +282,26 @@ void Server::Core::provide(const ServiceInfo& service, std::shared_ptr<void> own
   if (withdrawn) publication_.withdraw(entry->unique_name);
 }
 
+void Server::Core::publish(const ServiceEntry& entry) {
+  Told told{entry.options.weight, entry.options.timeout};
+  {
+    const std::lock_guard lock(mutex_);
+    if (entry.tuning) told = entry.tuning->told();
+  }
+  publication_.publish(entry.key, entry.options, told, shared_from_this());
+}
+
+// What a listener may be in the midst of is waited for, so not under the mutex.
+void Server::Core::end_tuning() {
+  std::vector<std::unique_ptr<ProvideTuning>> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, entry] : table_->services) ended.push_back(std::move(entry->tuning));
+  }
+  publication_.end_renewals();
+  while (publication_.renewing()) pause(std::chrono::milliseconds(1));
+}
+
 bool Server::Core::withdraw(std::string_view name) {
   if (Loop::current() != nullptr) {
     throw Error(
@@ -285,6 +312,12 @@ bool Server::Core::withdraw(std::string_view name) {
 }
 
 bool Server::Core::take_back(std::string_view name) {
+  std::unique_ptr<ProvideTuning> tuning;  // ends without the mutex, and before all else
+  {
+    const std::lock_guard lock(mutex_);
+    if (ServiceEntry* const found = table_->find(name)) tuning = std::move(found->tuning);
+  }
+  tuning.reset();
   // First from where consumers look; those who have not heard of it yet are told so by the server.
   publication_.withdraw(name);
   std::shared_ptr<ServiceEntry> entry;
@@ -358,7 +391,7 @@ void Server::Core::start() {
   try {
     const ContextScope scope(starting->context());
     for (const auto& [name, entry] : services->services) {
-      publication_.publish(entry->key, entry->options);
+      publish(*entry);
       if (starting->context().cancelled()) break;
     }
   } catch (...) {
@@ -455,6 +488,7 @@ void Server::Core::stop() {
     if (state_ == State::kNew) state_ = State::kStopped;
     if (state_ == State::kStarting) starting = starting_;
   }
+  end_tuning();
   if (starting) starting->cancel();  // start() then ends, and stops what it has begun
   {
     std::unique_lock lock(mutex_);
@@ -482,6 +516,7 @@ void Server::Core::shut_down() {
     Core& core;
     ~Ended() { core.ended(State::kStopped); }
   } const at_the_end{*this};
+  end_tuning();
   // New calls are served until consumers can have heard that they are to go elsewhere.
   if (publication_.withdraw_all()) pause(options.leave);
   listener_->stop();

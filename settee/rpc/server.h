@@ -41,6 +41,7 @@
 
 namespace settee::inline v0::rpc {
 
+class DynamicConfig;
 class Registry;
 
 /// Each limit refuses with an Error or by closing the connection, and is counted.
@@ -72,6 +73,10 @@ struct ServerOptions {
   /// logged. It runs on a loop, for every call, on several loops at once: it must not block. What
   /// has to wait for somebody is a Filter.
   std::function<Result<void>(const Call& call)> authenticate = {};
+
+  /// Changes timeouts, limits and weights of services while they are offered:
+  /// settee/rpc/dynamic_config.h.
+  std::shared_ptr<DynamicConfig> dynamic_config = nullptr;
 };
 
 /// How many calls of a service run at once, found by measuring: so many that they do not wait for

@@ -31,10 +31,12 @@ void check(const std::string& name, const ProvideOptions& options, const Service
     }
   };
   const auto check_rate = [&](std::string_view of, double rate, double burst) {
-    if (!(rate >= 0) || rate > 1e9 || (rate > 0 && rate < 1e-6)) {
-      fail(fmt::format("{}rate is {}; 0 (any) or 1e-6 to 1e9 calls per second", of, rate));
+    if (const std::string problem = rate_problem(rate); !problem.empty()) {
+      fail(fmt::format("{}rate is {}; {}", of, rate, problem));
     }
-    if (!(burst >= 0) || burst > 1e9) fail(fmt::format("{}burst is {}; 0 to 1e9", of, burst));
+    if (const std::string problem = burst_problem(burst); !problem.empty()) {
+      fail(fmt::format("{}burst is {}; {}", of, burst, problem));
+    }
     if (burst > 0 && rate == 0) fail(fmt::format("{}burst without a rate", of));
     if (burst > rate * kLongestPause) {
       fail(fmt::format("{}burst is {}, which a rate of {} saves up in more than {:g} s", of, burst,
@@ -92,7 +94,8 @@ void MethodEntry::leave_limits(TimePoint measured_from, bool tells_time) const n
 
 std::shared_ptr<ServiceEntry> make_entry(Runtime& runtime, const ServiceInfo& service,
                                          std::shared_ptr<void> owner, void* object,
-                                         ProvideOptions options, bool authenticated) {
+                                         ProvideOptions options, bool authenticated,
+                                         bool changeable) {
   if (object == nullptr) {
     throw Error(Code::kInvalidArgument,
                 fmt::format("provide {}: the object is null", service.interface_name));
@@ -108,7 +111,8 @@ std::shared_ptr<ServiceEntry> make_entry(Runtime& runtime, const ServiceInfo& se
   entry->options = std::move(options);
   const ProvideOptions& of_service = entry->options;
   if (of_service.pool) of_service.pool->show_in(runtime.stats());
-  if (of_service.concurrents > 0 || of_service.rate > 0 || of_service.adaptive.max > 0) {
+  if (changeable || of_service.concurrents > 0 || of_service.rate > 0 ||
+      of_service.adaptive.max > 0) {
     entry->limits = std::make_unique<CallLimits>(of_service.concurrents, of_service.rate,
                                                  of_service.burst, of_service.adaptive);
   }
@@ -122,20 +126,22 @@ std::shared_ptr<ServiceEntry> make_entry(Runtime& runtime, const ServiceInfo& se
       made.signatures.push_back(java_name(*parameter.type));
     }
     made.pool = of_service.pool.get();
-    made.timeout = of_service.timeout;
+    std::chrono::milliseconds timeout = of_service.timeout;
+    ProvideMethod of_method;
     if (const auto own = of_service.methods.find(made.name); own != of_service.methods.end()) {
-      const ProvideMethod& of_method = own->second;
+      of_method = own->second;
       if (of_method.pool) {
         of_method.pool->show_in(runtime.stats());
         made.pool = of_method.pool.get();
       }
-      if (of_method.timeout.count() > 0) made.timeout = of_method.timeout;
-      if (of_method.concurrents > 0 || of_method.rate > 0) {
-        made.limits = std::make_unique<CallLimits>(of_method.concurrents, of_method.rate,
-                                                   of_method.burst, AdaptiveLimit());
-      }
+      if (of_method.timeout.count() > 0) timeout = of_method.timeout;
     }
-    made.guarded = authenticated || entry->limits || made.limits || made.timeout.count() > 0;
+    if (changeable || of_method.concurrents > 0 || of_method.rate > 0) {
+      made.limits = std::make_unique<CallLimits>(of_method.concurrents, of_method.rate,
+                                                 of_method.burst, AdaptiveLimit());
+    }
+    made.timeout = timeout;
+    made.guarded = authenticated || entry->limits || made.limits || timeout.count() > 0;
   }
   return entry;
 }

@@ -171,4 +171,21 @@ module.exports = (peer, cases, onRequest) => {
     check.contains(err.message, 'Server exception when invoke with callback');
     await taken;
   });
+
+  // A server that refuses who brings no token.
+  const service = 'com.settee.interop.TypeService:1.0';
+  onRequest.set('refused_caller', async () => {
+    const err = await check.fails(() => peer.echo('echoString', 'x'));
+    check.contains(err.message, `${service}#echoString: authentication: no token`);
+    const requestProps = { service, token: 'open sesame' };
+    check.same('x', await peer.types('echoString', [ text('x') ], { requestProps }));
+  });
+
+  // One call with a header and baggage, and one with neither: what the server saw is its test's business.
+  onRequest.set('custom_header', async () => {
+    const requestProps = { service, tenant: `acme ${UNICODE}`, rpc_req_baggage: { who: 'alice' } };
+    check.same('alice', await peer.types('baggage', [ text('who') ], { requestProps }));
+    check.same('got:alice', (peer.responseProps || {})['rpc_resp_baggage.reply']);
+    check.same('none', await peer.types('baggage', [ text('who') ]));
+  });
 };

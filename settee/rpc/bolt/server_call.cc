@@ -69,8 +69,8 @@ void FrameHeaders::each(
 }
 
 void ServerCall::guard() {
-  if (method_.timeout.count() > 0) {
-    deadline_ = std::min(deadline_, session_->connection_.last_read() + method_.timeout);
+  if (const Duration own = method_.timeout.load(std::memory_order_relaxed); own.count() > 0) {
+    deadline_ = std::min(deadline_, session_->connection_.last_read() + own);
   }
   measured_from_ = method_.measured_from();
 }
@@ -163,7 +163,7 @@ bool ServerCall::too_late(TimePoint now) {
   const auto why = [&] {
     return fmt::format(
         "{} ms had passed before the method could begin",
-        std::chrono::duration_cast<std::chrono::milliseconds>(method_.timeout).count());
+        std::chrono::duration_cast<std::chrono::milliseconds>(method_.timeout.load()).count());
   };
   core_.stats.failures.add();
   core_.refused(RefusedBy::kTimeout, method_.service->unique_name, method_.name, call_.peer(), why);

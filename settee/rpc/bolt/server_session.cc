@@ -303,8 +303,21 @@ void ServerSession::handle_hessian(const Frame& frame) {
     begin(frame, *entry->method, source, {});
     return;
   }
-  HessianArguments source(frame.content, dialect_of(frame.content), format_->limits);
+  // The header's service wins, as in Java.
+  std::string_view service_in_header;
+  HeaderReader header(frame.header);
   RequestHead head;
+  head.with_properties = true;
+  for (std::string_view key, value; header.next(key, value);) {
+    if (key == kServiceKey && service_in_header.empty()) service_in_header = value;
+    // Who says that has put all properties there; sofa-rpc-node puts none.
+    if (key == kMethodKey) head.with_properties = false;
+  }
+  if (header.broken()) {
+    refuse_header(frame);
+    return;
+  }
+  HessianArguments source(frame.content, dialect_of(frame.content), format_->limits);
   if (!read_request_head(source.reader(), head)) {
     core_->stats.failures.add();
     const std::string message =
@@ -313,17 +326,8 @@ void ServerSession::handle_hessian(const Frame& frame) {
     answer_status(frame, Status::kServerDeserialize, message);
     return;
   }
-  // The header's service wins, as in Java.
-  std::string_view service_name = head.service;
-  HeaderReader header(frame.header);
-  bool in_header = false;
-  for (std::string_view key, value; header.next(key, value);) {
-    if (key == kServiceKey && !std::exchange(in_header, true)) service_name = value;
-  }
-  if (header.broken()) {
-    refuse_header(frame);
-    return;
-  }
+  const std::string_view service_name =
+      service_in_header.empty() ? head.service : service_in_header;
   ServiceEntry* service = find_service(service_name);
   if (service == nullptr) {
     answer_failure(frame, service_missing(service_name));
@@ -333,16 +337,28 @@ void ServerSession::handle_hessian(const Frame& frame) {
   if (last_method_ == nullptr || !matches(*last_method_, head.method, signatures)) {
     last_method_ = find_method(*service, head.method, signatures);
   }
+  // Filters find headers in one place, wherever they have come.
+  Bytes block;
+  Frame full = frame;
+  if (!head.properties.empty()) {
+    Buffer pairs;
+    pairs.append(frame.header.data(), frame.header.size());
+    for (const auto& [key, value] : head.properties) append_header_pair(pairs, key, value);
+    block = pairs.bytes();
+    full.header = block.span();
+  }
   if (last_method_ == nullptr) {
     if ((head.method == "$invoke" || head.method == "$genericInvoke") && signatures.size() >= 3) {
-      handle_generic(frame, *service, source.reader());
+      handle_generic(full, *service, source.reader());
       return;
     }
     answer_failure(frame, method_missing(head.method, service_name));
     return;
   }
-  if (head.baggage.empty()) heads_.keep(frame, table_version_, *last_method_, source.reader());
-  begin(frame, *last_method_, source, std::move(head.baggage));
+  if (head.baggage.empty() && head.properties.empty()) {
+    heads_.keep(frame, table_version_, *last_method_, source.reader());
+  }
+  begin(full, *last_method_, source, std::move(head.baggage));
 }
 
 // GenericService's own methods, for clients that do not rewrite the call: (String method,

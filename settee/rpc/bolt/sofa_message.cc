@@ -30,7 +30,8 @@ void RequestHead::add_signature(std::string_view signature) {
 
 namespace {
 
-bool read_baggage(Reader& reader, Baggage& baggage) {
+// The texts of a map, each under `prefix` and its key.
+bool read_texts(Reader& reader, Baggage& texts, std::string_view prefix = {}) {
   if (reader.peek() != Token::kMap) return reader.skip();
   Container map;
   if (!reader.begin_map(map)) return false;
@@ -47,9 +48,18 @@ bool read_baggage(Reader& reader, Baggage& baggage) {
       continue;
     }
     if (!reader.read_string(value)) return false;
-    baggage.insert_or_assign(std::move(key), std::move(value));
+    texts.insert_or_assign(prefix.empty() ? std::move(key) : fmt::format("{}.{}", prefix, key),
+                           std::move(value));
   }
   return reader.ok();
+}
+
+bool read_property(Reader& reader, std::string_view key, RequestHead& head) {
+  if (key == kRequestBaggageKey) return read_texts(reader, head.baggage);
+  if (!head.with_properties || key == kServiceKey) return reader.skip();
+  if (reader.peek() == Token::kMap) return read_texts(reader, head.properties, key);
+  if (reader.peek() != Token::kString) return reader.skip();
+  return reader.read_string(head.properties[std::string(key)]);
 }
 
 bool read_properties(Reader& reader, RequestHead& head) {
@@ -63,9 +73,7 @@ bool read_properties(Reader& reader, RequestHead& head) {
     } else if (!reader.read_string(key)) {
       return false;
     }
-    if (key == kRequestBaggageKey ? !read_baggage(reader, head.baggage) : !reader.skip()) {
-      return false;
-    }
+    if (!read_property(reader, key, head)) return false;
   }
   return reader.ok();
 }
@@ -88,8 +96,8 @@ bool read_request_head(Reader& reader, RequestHead& head) {
   Container object;
   if (!reader.begin_object(object)) return false;
   if (object.type != kRequestClass) {
-    reader.fail(Code::kDecode, fmt::format("the request is a {}, not a {}", object.type,
-                                           kRequestClass));
+    reader.fail(Code::kDecode,
+                fmt::format("the request is a {}, not a {}", object.type, kRequestClass));
     return false;
   }
   while (reader.next(object)) {
@@ -209,9 +217,8 @@ RequestPrefix make_hessian_prefix(const RequestNames& names, Dialect dialect,
   Buffer out;
   RequestPrefix prefix = begin_prefix(out, names, baggage, false);
   Writer writer(out, dialect);
-  static constexpr std::string_view kFields[] = {"targetAppName", "methodName",
-                                                 "targetServiceUniqueName", "requestProps",
-                                                 "methodArgSigs"};
+  static constexpr std::string_view kFields[] = {
+      "targetAppName", "methodName", "targetServiceUniqueName", "requestProps", "methodArgSigs"};
   writer.begin_object(writer.define_class(kRequestClass, kFields));
   if (names.target_app.empty()) {
     writer.write_null();

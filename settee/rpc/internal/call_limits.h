@@ -37,20 +37,31 @@ inline constexpr std::size_t kRefusers = 8;
 /// The option's name: "pool", "concurrents", ...
 std::string_view to_string(RefusedBy by) noexcept;
 
+/// Why a limit of that much cannot be; empty: it can.
+std::string concurrents_problem(std::int64_t concurrents);
+std::string rate_problem(double rate);
+std::string burst_problem(double burst);
+
 /// So many per second and so many at once, as the generic cell rate algorithm: it keeps the time at
 /// which the bucket would be full again.
 class SETTEE_API RateLimit {
  public:
   /// rate 0: no limit. burst 0: a tenth of rate, at least 1.
-  RateLimit(double rate, double burst) noexcept;
+  RateLimit(double rate, double burst) noexcept { set(rate, burst, {}); }
+  /// From now on; calls that have been taken count as before. One at a time.
+  void set(double rate, double burst, TimePoint now) noexcept;
   bool take(TimePoint now) noexcept;
-  void give_back() noexcept { full_at_.fetch_sub(interval_, std::memory_order_relaxed); }
-  double burst() const noexcept { return burst_; }
+  void give_back() noexcept {
+    full_at_.fetch_sub(interval_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  }
+  double rate() const noexcept { return rate_.load(std::memory_order_relaxed); }
+  double burst() const noexcept { return burst_.load(std::memory_order_relaxed); }
 
  private:
-  double burst_;
-  std::int64_t interval_;  // ns per call; 0: no limit
-  std::int64_t room_;      // ns
+  std::atomic<double> rate_{0};
+  std::atomic<double> burst_{0};
+  std::atomic<std::int64_t> interval_{0};  // ns per call; 0: no limit
+  std::atomic<std::int64_t> room_{0};      // ns
   std::atomic<std::int64_t> full_at_{0};
 };
 
@@ -99,6 +110,9 @@ class SETTEE_API CallLimits {
   CallLimits(std::size_t concurrents, double rate, double burst,
              const AdaptiveLimit& adaptive) noexcept;
 
+  /// From now on; who is in stays in, and counts. One at a time.
+  void set(std::size_t concurrents, double rate, double burst, TimePoint now) noexcept;
+
   /// kNobody: the call is in, and leave() or cancel() is owed.
   RefusedBy enter(TimePoint now) noexcept;
   /// It has not begun after all.
@@ -121,8 +135,7 @@ class SETTEE_API CallLimits {
     std::atomic<std::uint64_t> count{0};
     std::atomic<TimePoint::rep> said_at{0};
   };
-  const std::size_t concurrents_;
-  const double rate_value_;
+  std::atomic<std::size_t> concurrents_;
   std::atomic<std::size_t> running_{0};
   RateLimit rate_;
   AdaptiveConcurrency adaptive_;

@@ -68,9 +68,6 @@ class ReferTuning {
     Slot slot;
   };
   void follow(Slot& slot, std::string_view level, std::string_view method);
-  template <class T>
-  void follow(std::string_view level, std::string_view suffix,
-              std::function<void(const std::optional<T>&)> set);
 
   const std::shared_ptr<DynamicConfig> config_;
   const ServiceKey key_;

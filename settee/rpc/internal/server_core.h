@@ -200,6 +200,8 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   void set_table(std::shared_ptr<ServiceTable> table);  // under the mutex
   void remake_chains();
   void let_go_of_old_tables();
+  void publish(const ServiceEntry& entry);
+  void end_tuning();
   void listen();
   void shut_down();
   void ended(State state);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,6 +18,7 @@
 #include "settee/base/service.h"
 #include "settee/rpc/internal/call_limits.h"
 #include "settee/rpc/internal/filter_set.h"
+#include "settee/rpc/internal/provide_tuning.h"
 #include "settee/rpc/provider.h"
 #include "settee/rpc/server.h"
 
@@ -31,7 +33,7 @@ struct MethodEntry {
   const char* label = nullptr;  // of the service and the method, for the watchdog
   std::vector<std::string> signatures;
   ThreadPool* pool = nullptr;          // for a blocking method; null: the Runtime's
-  Duration timeout{};                  // 0: none
+  std::atomic<Duration> timeout{};     // 0: none; dynamic configuration changes it
   std::unique_ptr<CallLimits> limits;  // its own; the service's are beside it
   bool guarded = false;                // something is checked before a call is let in
 
@@ -47,8 +49,9 @@ struct ServiceEntry {
   ProvideOptions options;
   std::shared_ptr<void> owner;
   void* object = nullptr;
-  std::vector<MethodEntry> methods;
+  std::deque<MethodEntry> methods;  // stay where they are
   std::unique_ptr<CallLimits> limits;
+  std::unique_ptr<ProvideTuning> tuning;  // null: nothing changes the options; the server's mutex
 
   /// Begins a call; false if the service has been withdrawn.
   /// Sequentially consistent, as running() is: who enters and then sees no server that drains has
@@ -104,10 +107,12 @@ struct ServiceTable {
   }
 };
 
-/// An Error (kInvalidArgument) names the option that cannot be.
+/// An Error (kInvalidArgument) names the option that cannot be. `changeable`: limits may come while
+/// calls run, which are counted from the first on for that.
 std::shared_ptr<ServiceEntry> make_entry(Runtime& runtime, const ServiceInfo& service,
                                          std::shared_ptr<void> owner, void* object,
-                                         ProvideOptions options, bool authenticated);
+                                         ProvideOptions options, bool authenticated,
+                                         bool changeable);
 
 /// True if `method` has exactly this name and these parameter types.
 bool matches(const MethodEntry& method, std::string_view name,

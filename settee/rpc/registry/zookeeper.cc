@@ -220,30 +220,47 @@ class ZookeeperKeeper final : public Keeper {
     if (session_ == nullptr && Clock::now() >= open_at_) open();
     if (session_ == nullptr) return open_at_;
     const Session::News news = session_->news();
-    if (news.state == ZOO_EXPIRED_SESSION_STATE || news.state == ZOO_AUTH_FAILED_STATE) {
+    if (news.state == ZOO_EXPIRED_SESSION_STATE) {
       log(LogLevel::kWarning,
-          fmt::format(
-              "{}: session 0x{:x} has ended ({}); it registers and watches again in a new one",
-              address(), static_cast<std::uint64_t>(session_->id()),
-              news.state == ZOO_AUTH_FAILED_STATE ? "authentication failed" : "expired"));
-      const bool refused = news.state == ZOO_AUTH_FAILED_STATE;
-      if (refused) open_at_ = Clock::now() + kDeletedPause;
-      reconnecting(refused ? "authentication refused" : "session expired");
+          fmt::format("{}: session 0x{:x} has expired; it registers and watches again in a new one",
+                      address(), static_cast<std::uint64_t>(session_->id())));
+      reconnecting("session expired");
       lose_session();
+      return open_at_;
+    }
+    if (news.state == ZOO_AUTH_FAILED_STATE) {
+      refused_ = true;
+      trouble(
+          fmt::format("the server refuses the user of the scheme '{}' "
+                      "(RegistryOptions::auth_scheme and auth); it is tried again, ever less "
+                      "often",
+                      auth_scheme_));
+      reconnecting("authentication refused");
+      lose_session();
+      pause_before_opening();
       return open_at_;
     }
     for (const std::string& path : news.changed) note_change(path);
     if (news.state != ZOO_CONNECTED_STATE) return while_disconnected();
-    if (!connected_) {
-      connected_ = true;
-      trouble({});
-      connected();
-      log(LogLevel::kInfo, fmt::format("{}: connected, session 0x{:x}, which ends {} ms after the "
-                                       "last sign of this process",
-                                       address(), static_cast<std::uint64_t>(session_->id()),
-                                       zoo_recv_timeout(handle())));
-    }
+    if (!std::exchange(connected_, true) && !refused_) welcome();
     return work();
+  }
+
+  /// The server has taken us.
+  void welcome() {
+    refused_ = false;
+    open_pause_ = kFirstPause;
+    trouble({});
+    connected();
+    log(LogLevel::kInfo, fmt::format("{}: connected, session 0x{:x}, which ends {} ms after the "
+                                     "last sign of this process",
+                                     address(), static_cast<std::uint64_t>(session_->id()),
+                                     zoo_recv_timeout(handle())));
+  }
+
+  void pause_before_opening() {
+    open_at_ = Clock::now() + open_pause_;
+    open_pause_ = std::min(open_pause_ * 2, kLongestPause);
   }
 
   zhandle_t* handle() const noexcept { return session_->handle(); }
@@ -254,15 +271,11 @@ class ZookeeperKeeper final : public Keeper {
     connected_ = false;
     lost_at_ = Clock::now();
     probe_at_ = lost_at_ + kFirstProbe;
-    if (session_->open(servers_.hosts(), session_timeout_, auth_scheme_, auth_)) {
-      open_pause_ = kFirstPause;
-      return;
-    }
+    if (session_->open(servers_.hosts(), session_timeout_, auth_scheme_, auth_)) return;
     const int error = errno;
     session_.reset();
     trouble(fmt::format("opening a session: {} ({})", std::strerror(error), probe_all()));
-    open_at_ = Clock::now() + open_pause_;
-    open_pause_ = std::min(open_pause_ * 2, kLongestPause);
+    pause_before_opening();
   }
 
   void reconnecting(std::string event) {
@@ -371,9 +384,13 @@ class ZookeeperKeeper final : public Keeper {
   /// Waits for an answer; ZCLOSING if the registry is stopped meanwhile.
   int wait_for(Answer& answer) {
     std::unique_lock held = lock();
-    return wait(held, Clock::now() + session_timeout_ * 2, [&] { return answer.there; })
-               ? answer.rc
-               : static_cast<int>(ZCLOSING);
+    const bool there =
+        wait(held, Clock::now() + session_timeout_ * 2, [&] { return answer.there; });
+    const int rc = there ? answer.rc : static_cast<int>(ZCLOSING);
+    held.unlock();
+    // The user is sent before all else: who gets an answer has not been refused.
+    if (refused_ && !is_connection(rc)) welcome();
+    return rc;
   }
   /// The same for a call of which only the code matters.
   int done(Answer& answer) {
@@ -544,18 +561,8 @@ class ZookeeperKeeper final : public Keeper {
 
   int list(const std::string& path, Service& service) {
     std::vector<std::string> names;
-    for (;;) {
-      Answer& answer = session_->list(path);
-      const int rc = wait_for(answer);
-      if (rc == ZOK) names = std::move(answer.names);
-      forget(answer, rc);
-      if (rc == ZOK) break;
-      if (rc != ZNONODE) return rc;
-      // Nobody has ever published it: this watch tells when somebody does.
-      const int exists = done(session_->look(path, true));
-      if (exists == ZNONODE) break;
-      if (exists != ZOK) return exists;
-    }
+    const auto wait = [this](Answer& answer) { return wait_for(answer); };
+    if (const int rc = session_->list_or_await(path, wait, names); rc != ZOK) return rc;
     const std::set<std::string> present(names.begin(), names.end());
     std::erase_if(service.children,
                   [&](const auto& child) { return !present.contains(child.first); });
@@ -614,16 +621,28 @@ class ZookeeperKeeper final : public Keeper {
 
   void finish() override {
     if (session_ != nullptr && connected_) {
-      std::vector<Answer*> asked;
+      const TimePoint until = Clock::now() + kLastTry;
+      const auto all_there = [&](const std::vector<std::pair<std::string, Answer*>>& asked) {
+        std::unique_lock held = lock();
+        return wait_anyhow(held, until, [&] {
+          return std::all_of(asked.begin(), asked.end(),
+                             [](const auto& one) { return one.second->there; });
+        });
+      };
+      std::vector<std::pair<std::string, Answer*>> looked;
       for (const auto& [path, node] : nodes_) {
-        // What is no longer ours is left to its owner.
-        if (node.tried && node.state != Node::kForeign) asked.push_back(&session_->remove(path));
+        if (node.tried) looked.emplace_back(path, &session_->look(path, false));
       }
-      std::unique_lock held = lock();
-      const bool gone = wait_anyhow(held, Clock::now() + kLastTry, [&] {
-        return std::all_of(asked.begin(), asked.end(), [](const Answer* a) { return a->there; });
-      });
-      held.unlock();
+      bool gone = all_there(looked);
+      std::vector<std::pair<std::string, Answer*>> removed;
+      if (gone) {
+        for (const auto& [path, found] : looked) {
+          // What is no longer ours is left to its owner.
+          if (found->rc != ZOK || found->owner != session_->id()) continue;
+          removed.emplace_back(path, &session_->remove(path));
+        }
+        gone = all_there(removed);
+      }
       if (!gone) {
         log(LogLevel::kWarning, fmt::format("{}: stopped before the server had answered; what was "
                                             "published goes when the session ends",
@@ -650,6 +669,7 @@ class ZookeeperKeeper final : public Keeper {
   TimePoint probe_at_{};
   TimePoint open_at_{};
   milliseconds open_pause_ = kFirstPause;
+  bool refused_ = false;  // the user was, and no answer has come since
   std::vector<Published> published_;
   std::map<std::string, Node> nodes_;        // by path
   std::map<std::string, Service> services_;  // by the path of its providers

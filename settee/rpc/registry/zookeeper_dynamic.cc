@@ -89,10 +89,14 @@ class DynamicZookeeper final : public DynamicStore {
     }
     const Session::News news = session_->news();
     if (!news.changed.empty()) fresh_ = false;
-    if (news.state == ZOO_EXPIRED_SESSION_STATE || news.state == ZOO_AUTH_FAILED_STATE) {
-      lose_session(news.state == ZOO_AUTH_FAILED_STATE
-                       ? "the server does not take the user (scheme, addAuth)"
-                       : "the session has ended");
+    if (news.state == ZOO_EXPIRED_SESSION_STATE) {
+      lose_session("the session has ended");
+      return open_at_;
+    }
+    if (news.state == ZOO_AUTH_FAILED_STATE) {
+      lose_session(fmt::format("the server refuses the user of the scheme '{}'", auth_scheme_));
+      open_at_ = Clock::now() + pause_;
+      pause_ = std::min(pause_ * 2, kLongestPause);
       return open_at_;
     }
     if (news.state != ZOO_CONNECTED_STATE) return while_disconnected();
@@ -105,7 +109,7 @@ class DynamicZookeeper final : public DynamicStore {
       trouble({});
       return far();
     }
-    if (rc != ZCLOSING) trouble(fmt::format("{}: reading {}: {}", address(), path_, text_of(rc)));
+    if (rc != ZCLOSING && rc != ZAUTHFAILED) trouble(fmt::format("{}: reading {}: {}", address(), path_, text_of(rc)));
     list_at_ = Clock::now() + pause_;
     pause_ = std::min(pause_ * 2, kLongestPause);
     return list_at_;
@@ -180,20 +184,8 @@ class DynamicZookeeper final : public DynamicStore {
 
   int list() {
     std::vector<std::string> names;
-    for (;;) {
-      Answer& answer = session_->list(path_);
-      const int rc = wait_for(answer);
-      if (rc == ZOK) names = std::move(answer.names);
-      forget(answer, rc);
-      if (rc == ZOK) break;
-      if (rc != ZNONODE) return rc;
-      // Nobody has ever set anything: this watch tells when somebody does.
-      Answer& looked = session_->look(path_, true);
-      const int exists = wait_for(looked);
-      forget(looked, exists);
-      if (exists == ZNONODE) break;
-      if (exists != ZOK) return exists;
-    }
+    const auto wait = [this](Answer& answer) { return wait_for(answer); };
+    if (const int rc = session_->list_or_await(path_, wait, names); rc != ZOK) return rc;
     std::vector<std::pair<std::string, Answer*>> asked;
     for (const std::string& name : names) {
       asked.emplace_back(name, &session_->get(path_ + "/" + name));

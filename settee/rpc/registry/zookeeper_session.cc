@@ -36,7 +36,7 @@ bool is_final(int rc) {
 
 bool is_connection(int rc) {
   return rc == ZCONNECTIONLOSS || rc == ZOPERATIONTIMEOUT || rc == ZINVALIDSTATE ||
-         rc == ZSESSIONEXPIRED || rc == ZCLOSING || rc == ZSESSIONMOVED;
+         rc == ZSESSIONEXPIRED || rc == ZCLOSING || rc == ZSESSIONMOVED || rc == ZAUTHFAILED;
 }
 
 std::string probe(const net::Endpoint& server) {

@@ -32,6 +32,10 @@ struct RequestHead {
     return {more.empty() ? few.data() : more.data(), count};
   }
   Baggage baggage;
+  /// Set before: the texts among the request's properties are wanted too. Those of a map within
+  /// them come as "map.key", as in a header block.
+  bool with_properties = false;
+  Baggage properties;
 
   std::array<std::string_view, 8> few;
   std::vector<std::string_view> more;  // all of them, when there are more than fit

@@ -125,6 +125,23 @@ class Session {
     return call(
         [&](Answer& a) { return zoo_awget(handle_, path.c_str(), &on_event, this, &on_data, &a); });
   }
+  /// The children of `path`: none if it is not there. Either way a watch tells of a change. `wait`
+  /// gives the code of an Answer, ZCLOSING if it has not come: that stays until the session ends.
+  template <class Wait>
+  int list_or_await(const std::string& path, Wait wait, std::vector<std::string>& names) {
+    for (;;) {
+      Answer& listed = list(path);
+      const int rc = wait(listed);
+      if (rc == ZOK) names = std::move(listed.names);
+      if (rc != ZCLOSING) forget(listed);
+      if (rc != ZNONODE) return rc;
+      Answer& looked = look(path, true);
+      const int exists = wait(looked);
+      if (exists != ZCLOSING) forget(looked);
+      if (exists == ZNONODE) return ZOK;
+      if (exists != ZOK) return exists;
+    }
+  }
   void forget(Answer& answer) {
     answers_.remove_if([&](const Answer& one) { return &one == &answer; });
   }

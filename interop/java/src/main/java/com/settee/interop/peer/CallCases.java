@@ -217,6 +217,37 @@ final class CallCases {
     Check.same(RpcErrorType.SERVER_BUSY, e.getErrorType());
   }
 
+  /** A server that refuses who brings no token. */
+  void refusedCaller() {
+    SofaRpcException e = Check.fails(SofaRpcException.class, () -> types().echoString("x"));
+    Check.same(SofaRpcException.class, e.getClass());
+    Check.same(RpcErrorType.SERVER_UNDECLARED_ERROR, e.getErrorType());
+    Check.same("com.settee.interop.TypeService:1.0#echoString: authentication: no token", e.getMessage());
+    TypeService json = peer.refer(TypeService.class, config -> config.setSerialization("json"));
+    e = Check.fails(SofaRpcException.class, () -> json.echoString("x"));
+    Check.contains(e.getMessage(), "authentication: no token");
+    RpcInvokeContext.getContext().addCustomHeader("token", "open sesame");
+    try {
+      Check.same("x", types().echoString("x"));
+    } finally {
+      RpcInvokeContext.removeContext();
+    }
+  }
+
+  /** One call with a header and baggage, and one with neither: what the server saw is its test's business. */
+  void customHeader() {
+    RpcInvokeContext.removeContext();
+    RpcInvokeContext.getContext().addCustomHeader("tenant", "acme " + UNICODE);
+    RpcInvokeContext.getContext().putRequestBaggage("who", "alice");
+    try {
+      Check.same("alice", types().baggage("who"));
+      Check.same("got:alice", RpcInvokeContext.getContext().getResponseBaggage("reply"));
+    } finally {
+      RpcInvokeContext.removeContext();
+    }
+    Check.same("none", types().baggage("who"));
+  }
+
   private void largeAnswer() throws Exception {
     Check.same(Payloads.pattern(EIGHT_MIB), Peer.within(LARGE_TIMEOUT_MS, () -> types().large(EIGHT_MIB)));
   }

@@ -67,6 +67,8 @@ public final class PeerClient {
       new TypeCases(peer).addTo(cases);
       calls.addTo(cases);
       onRequest.put("busy", calls::busy);
+      onRequest.put("refused_caller", calls::refusedCaller);
+      onRequest.put("custom_header", calls::customHeader);
     }
     if (options.has("--list")) {
       cases.keySet().forEach(Output::line);
