@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 
+#include "settee/base/detail/current.h"
 #include "settee/base/internal/pool.h"
 #include "settee/base/internal/thread_state.h"
 
@@ -200,6 +201,17 @@ Result<void> Context::check(std::string_view what) const {
 
 Context context() noexcept { return Context::share(thread_state.context); }
 
+namespace detail {
+
+TimePoint current_deadline() noexcept {
+  Context here = Context::adopt(thread_state.context);
+  const TimePoint deadline = here.deadline();
+  static_cast<void>(here.release());
+  return deadline;
+}
+
+}  // namespace detail
+
 ContextScope::ContextScope(Context context) noexcept
     : context_(std::move(context)),
       previous_(std::exchange(thread_state.context, context_.node())) {}
@@ -214,12 +226,8 @@ CancelSource::~CancelSource() = default;
 
 // What is cancelled may end the life of the source: a copy lasts until all have been told.
 
-void CancelSource::cancel() noexcept {
-  std::stop_source(source_).request_stop();
-}
+void CancelSource::cancel() noexcept { std::stop_source(source_).request_stop(); }
 
-void CancelSource::Forward::operator()() noexcept {
-  std::stop_source(source).request_stop();
-}
+void CancelSource::Forward::operator()() noexcept { std::stop_source(source).request_stop(); }
 
 }  // namespace settee::inline v0

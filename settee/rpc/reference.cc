@@ -342,6 +342,7 @@ struct ReferenceCore::Way final : settee::detail::Belongings, Next::Terminal {
   FilterChain chain;
   Call call;
   cluster::Observation* seen = nullptr;
+  std::unique_ptr<Belongings> others;  // of the same Task; they use the above
 };
 
 // Dynamic values of the method go before what the call says, those of the service before what the
@@ -459,6 +460,7 @@ Task<void> ReferenceCore::whole(const Outgoing& outgoing, const CallPlan& plan) 
   }
   way->chain = chain_of(loop, outgoing);
   Task<void> task = observed() ? told(*way) : way->filters()();
+  way->others = std::move(task.promise()->belongings);
   task.promise()->belongings = std::move(way);
   return task;
 }

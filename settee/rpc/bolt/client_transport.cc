@@ -257,6 +257,7 @@ class BoltTarget final : public Target {
     RequestPrefix prefix;
   };
 
+  Result<void> may_begin(const Context& context, std::string_view method) const;
   Codec codec_of(const MethodInfo& method) const {
     if (method.parameters.size() == 1 && method.parameters[0].type->kind == Kind::kMessage) {
       return Codec::kProtobuf;
@@ -295,6 +296,12 @@ struct CancelCall {
 
 constexpr std::string_view kGenericObjects = "2";
 
+void give_baggage(const Context& context, const Baggage& received) {
+  const auto* wanted = context.get(kResponseBaggage);
+  if (wanted == nullptr || !*wanted) return;
+  for (const auto& [key, value] : received) (**wanted)[key] = value;
+}
+
 // Those of the Context and of the call, which win; `both` is for when there are some of each.
 const Baggage* joined(const Baggage* context, const Baggage* call, Baggage& both) {
   if (call == nullptr || call->empty()) {
@@ -309,12 +316,10 @@ const Baggage* joined(const Baggage* context, const Baggage* call, Baggage& both
 Task<void> BoltTarget::call(Address& address, Outgoing outgoing) {
   const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
   const Context context = Context::share(self.context);
-  const CallMode mode = outgoing.mode;
   PendingCall::Request request{};
   const Method* method = nullptr;
   if (outgoing.method != nullptr) {
     method = &methods_[static_cast<std::size_t>(outgoing.method - service_->methods.data())];
-    request.prefix = &method->prefix;
     request.codec = method->codec;
     request.method = outgoing.method;
     request.arguments = outgoing.arguments;
@@ -327,89 +332,91 @@ Task<void> BoltTarget::call(Address& address, Outgoing outgoing) {
   request.result = outgoing.result;
   request.service = name_;
   request.name = outgoing.name;
-  request.oneway = mode == CallMode::kOneway;
-  request.measures = outgoing.measures;
-  request.deadline = std::min(context.deadline(), outgoing.deadline);
-  request.now = outgoing.now;
+  request.oneway = outgoing.mode == CallMode::kOneway;
+  const auto called = [&] { return fmt::format("{}#{}", name_, request.name); };
   ClientStats& stats = client_->shared->stats;
-  if (client_->shared->stopped.load(std::memory_order_acquire)) {
-    co_await fail(Error(Code::kStopped,
-                        fmt::format("{}#{}: the client has been stopped", name_, request.name)));
-  }
-  if (Result<void> may = context.check(request.name); !may) {
-    stats.failures.add();
-    co_await fail(may.error().within(name_));
-  }
   Loop& loop = client_->runtime.loop();
   if (!loop.in_loop()) {
     co_await resume_on(loop);
-    request.now = Clock::now();
+    outgoing.now = Clock::now();
   }
-  auto& there = static_cast<BoltAddress&>(address);
   const std::size_t here = loop.index();
-  std::shared_ptr<Channel> channel = there.channel(here);
-
   RequestPrefix own_prefix;
-  const Baggage* baggage = context.get(kRequestBaggage);
-  if (baggage != nullptr && baggage->empty()) baggage = nullptr;
   Baggage both;
-  const Baggage* headers = joined(context.get(kRequestHeaders), outgoing.headers, both);
-  if (method == nullptr) {
-    own_prefix =
-        make_prefix(request.name, outgoing.types, request.codec, kGenericObjects, baggage, headers);
-    request.prefix = &own_prefix;
-  } else if (baggage != nullptr || headers != nullptr) {
-    own_prefix = make_prefix(request.name, method->signatures, request.codec, {}, baggage, headers);
-    request.prefix = &own_prefix;
-  }
-  while (!channel->ready() || channel->full()) {
-    if (!channel->ready()) {
-      Result<void> connected = co_await as_result(channel->connected(request.deadline));
-      request.now = Clock::now();
-      // Another connection may be there, or have room.
-      channel = there.channel(here);
-      if (!connected && !channel->ready()) {
-        stats.failures.add();
-        co_await fail(connected.error().within(fmt::format("{}#{}", name_, request.name)));
+  for (Address* at = &address;;) {
+    Result<void> ended = may_begin(context, request.name);
+    if (ended) {
+      request.measures = outgoing.measures;
+      request.deadline = std::min(context.deadline(), outgoing.deadline);
+      request.now = outgoing.now;
+      const Baggage* baggage = context.get(kRequestBaggage);
+      if (baggage != nullptr && baggage->empty()) baggage = nullptr;
+      const Baggage* headers = joined(context.get(kRequestHeaders), outgoing.headers, both);
+      if (method == nullptr) {
+        own_prefix = make_prefix(request.name, outgoing.types, request.codec, kGenericObjects,
+                                 baggage, headers);
+        request.prefix = &own_prefix;
+      } else if (baggage != nullptr || headers != nullptr) {
+        own_prefix =
+            make_prefix(request.name, method->signatures, request.codec, {}, baggage, headers);
+        request.prefix = &own_prefix;
+      } else {
+        request.prefix = &method->prefix;
       }
-      continue;
+      auto& there = static_cast<BoltAddress&>(*at);
+      std::shared_ptr<Channel> channel = there.channel(here);
+      while (ended && (!channel->ready() || channel->full())) {
+        if (!channel->ready()) {
+          Result<void> connected = co_await as_result(channel->connected(request.deadline));
+          request.now = Clock::now();
+          // Another connection may be there, or have room.
+          channel = there.channel(here);
+          if (!connected && !channel->ready()) ended = connected.error().within(called());
+          continue;
+        }
+        stats.overflows.add();
+        if (outgoing.mode != CallMode::kAwait) {
+          ended = Error(Code::kOverflow,
+                        fmt::format("{}: not sent: {}", called(), channel->describe_full()));
+          continue;
+        }
+        ended = co_await as_result(channel->room(request.deadline));
+        if (!ended) ended = ended.error().within(called());
+        request.now = Clock::now();
+        channel = there.channel(here);
+      }
+      if (ended) {
+        PendingCall call(request);
+        ended = channel->send(call);
+        if (ended && !request.oneway) {
+          {
+            std::optional<std::stop_callback<CancelCall>> on_cancel;
+            if (std::stop_token token = context.stop_token(); token.stop_possible()) {
+              on_cancel.emplace(std::move(token), CancelCall{&loop, channel, call.id()});
+            }
+            co_await call.answer();
+          }
+          if (!call.response_baggage().empty()) give_baggage(context, call.response_baggage());
+          if (call.error()) ended = *call.error();
+        }
+      }
+      if (!ended) stats.failures.add();
     }
-    stats.overflows.add();
-    if (mode != CallMode::kAwait) {
-      stats.failures.add();
-      co_await fail(Error(Code::kOverflow, fmt::format("{}#{}: not sent: {}", name_, request.name,
-                                                       channel->describe_full())));
-    }
-    Result<void> room = co_await as_result(channel->room(request.deadline));
-    if (!room) {
-      stats.failures.add();
-      co_await fail(room.error().within(fmt::format("{}#{}", name_, request.name)));
-    }
-    request.now = Clock::now();
-    channel = there.channel(here);
+    at = outgoing.tries == nullptr ? nullptr : outgoing.tries->next(outgoing, ended);
+    if (at != nullptr) continue;
+    if (!ended) co_await fail(ended.error());
+    co_return;
   }
-  PendingCall call(request);
-  if (Result<void> sent = channel->send(call); !sent) {
-    stats.failures.add();
-    co_await fail(sent.error());
+}
+
+Result<void> BoltTarget::may_begin(const Context& context, std::string_view method) const {
+  if (client_->shared->stopped.load(std::memory_order_acquire)) {
+    return Error(Code::kStopped, fmt::format("{}#{}: the client has been stopped", name_, method));
   }
-  if (request.oneway) co_return;
-  {
-    std::optional<std::stop_callback<CancelCall>> on_cancel;
-    if (std::stop_token token = context.stop_token(); token.stop_possible()) {
-      on_cancel.emplace(std::move(token), CancelCall{&loop, channel, call.id()});
-    }
-    co_await call.answer();
-  }
-  if (!call.response_baggage().empty()) {
-    if (const auto* wanted = context.get(kResponseBaggage); wanted != nullptr && *wanted) {
-      for (const auto& [key, value] : call.response_baggage()) (**wanted)[key] = value;
-    }
-  }
-  if (call.error()) {
-    stats.failures.add();
-    co_await fail(*call.error());
-  }
+  Result<void> may = context.check(method);
+  if (may) return may;
+  client_->shared->stats.failures.add();
+  return may.error().within(name_);
 }
 
 std::unique_ptr<Target> BoltTransport::target(TargetOptions target_options) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "settee/base/detail/current.h"
 #include "settee/rpc/cluster/internal/cluster.h"
 
 namespace settee::inline v0::rpc::cluster {
@@ -354,99 +355,169 @@ void Cluster::note(Peer& peer, std::string_view method, Breaker::Ticket ticket,
   if (code == Code::kConnectFailed) peer.avoid(now + kAvoidUnreachable);
 }
 
-Task<void> Cluster::call(Target& target, Outgoing outgoing, const Rules& rules, Observation* seen) {
-  const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
-  Context under = Context::adopt(self.context);  // not counted: this coroutine keeps it
-  const TimePoint deadline = under.deadline();
-  static_cast<void>(under.release());
-  TimePoint by = std::min(deadline, outgoing.began + rules.timeout.value_or(options_.timeout));
+// The tries of one call, one after the other.
+class Cluster::Attempts final : public Tries, public settee::detail::Belongings {
+ public:
+  Attempts(Cluster& cluster, const Outgoing& call, const Rules& rules, Observation* seen)
+      : cluster_(cluster),
+        rules_(rules),
+        seen_(seen),
+        headers_(call.headers),
+        deadline_(settee::detail::current_deadline()),
+        by_(std::min(deadline_, call.began + rules.timeout.value_or(cluster.options_.timeout))),
+        retries_(rules.retries) {
+    std::atomic<std::int32_t>& budget = cluster.budget_;
+    if (std::int32_t now = budget.load(std::memory_order_relaxed); now < kFullBudget) {
+      // One that is in the way of another's change earns nothing.
+      budget.compare_exchange_weak(now, now + kEarned, std::memory_order_relaxed);
+    }
+  }
+
+  TimePoint by() const noexcept { return by_; }
+
+  /// An address of `view`, or the one that the call names, with `call` made ready for it. Null: `ended`
+  /// has the Error.
+  Address* choose(const View& view, Outgoing& call, Result<void>& ended) {
+    if (seen_ != nullptr) seen_->route = view.route;
+    Breaker::Ticket ticket = 0;
+    if (!find(view, call, ticket)) {
+      ended = cluster_.failed(call, view, failures_);
+      return nullptr;
+    }
+    if (by_ <= call.now) {
+      ended = Error(Code::kTimeout,
+                    fmt::format("{}#{}: its time was over before {} was called",
+                                cluster_.options_.service, call.name, peer_->address->text()));
+      return nullptr;
+    }
+    call.deadline = by_;
+    if (rules_.try_timeout.count() > 0) {
+      call.deadline = std::min(by_, call.now + rules_.try_timeout);
+    }
+    call.headers = headers_;
+    if (!failures_.empty()) cluster_.stats_.retries.add();
+    try_.emplace(cluster_, *peer_, call, seen_, ticket);
+    return peer_->address.get();
+  }
+
+  /// The try has ended. True: there shall be another.
+  bool end(const View& view, Outgoing& call, Result<void>& ended) {
+    try_->end(ended);
+    try_.reset();
+    if (ended) return false;
+    failures_.push_back({std::move(peer_), ended.error()});
+    call.now = Clock::now();
+    if (failures_.size() < kMostTries &&
+        cluster_.again(rules_, ended.error(), retries_, anywhere_) && call.now < by_) {
+      return true;
+    }
+    ended = cluster_.failed(call, view, failures_);
+    return false;
+  }
+
+  Address* next(Outgoing& call, Result<void>& ended) override {
+    if (ended) [[likely]] {
+      try_->end(ended);
+      try_.reset();
+      return nullptr;
+    }
+    const View& view = *cluster_.current(*Loop::current()).list->plain;
+    return end(view, call, ended) ? choose(view, call, ended) : nullptr;
+  }
+
+ private:
+  bool find(const View& view, Outgoing& call, Breaker::Ticket& ticket) {
+    const ClusterOptions& options = cluster_.options_;
+    for (std::size_t refused = 0; refused < kMostTries; ++refused) {
+      if (rules_.target != nullptr) {
+        peer_ = cluster_.peer_at(*rules_.target);
+      } else {
+        PerLoop& here = cluster_.current(*Loop::current());
+        peer_ = cluster_.choose(here, view, call, rules_, failures_, anywhere_);
+      }
+      if (!peer_) return false;
+      if (!rules_.timeout && failures_.empty() && peer_->timeout.count() > 0) {
+        by_ = std::min(deadline_, call.began + peer_->timeout);
+      }
+      if (!options.circuit_breaker.enabled || by_ <= call.now) return true;
+      std::optional<Breaker::Change> change;
+      ticket = peer_->breaker(call.name).admit(options.circuit_breaker, call.now, change);
+      cluster_.tell(*peer_, call.name, change);
+      if (ticket != 0) return true;
+      if (rules_.target != nullptr) break;
+      // Somebody else took the last trial.
+    }
+    peer_.reset();
+    return false;
+  }
+
+  Cluster& cluster_;
+  const Rules& rules_;
+  Observation* const seen_;
+  const Baggage* const headers_;  // of the call; each try may have more
+  const TimePoint deadline_;      // the caller's
+  TimePoint by_;
+  int retries_;
+  bool anywhere_ = false;
+  std::shared_ptr<Peer> peer_;
+  std::optional<Try> try_;
+  std::vector<Failure> failures_;
+};
+
+// What has all that it needs goes at once, in the Task of the transport: a frame less for each call.
+Task<void> Cluster::call(Target& target, const Outgoing& outgoing, const Rules& rules,
+                         Observation* seen) {
+  const Loop& loop = runtime_.loop();
+  const bool here = rules.target != nullptr ||
+                    (version_.load(std::memory_order_acquire) != 0 && options_.routers.empty() &&
+                     options_.mode != ClusterMode::kBroadcast);
+  if (!here || !loop.in_loop()) return call_later(target, outgoing, rules, seen);
+  Outgoing first = outgoing;
+  auto attempts = std::make_unique<Attempts>(*this, outgoing, rules, seen);
+  Result<void> ended;
+  Address* const address = attempts->choose(*current(loop).list->plain, first, ended);
+  if (address == nullptr) {
+    return [](Error error) -> Task<void> { co_await fail(std::move(error)); }(ended.error());
+  }
+  first.tries = attempts.get();
+  Task<void> task = target.call(*address, first);
+  task.promise()->belongings = std::move(attempts);
+  return task;
+}
+
+// One that has to wait first: for its loop, the first addresses, or what routers say.
+Task<void> Cluster::call_later(Target& target, Outgoing outgoing, const Rules& rules,
+                               Observation* seen) {
   Loop& loop = runtime_.loop();
-  bool waited = !loop.in_loop();
-  if (waited) co_await resume_on(loop);
+  if (!loop.in_loop()) co_await resume_on(loop);
+  Attempts attempts(*this, outgoing, rules, seen);
   if (version_.load(std::memory_order_acquire) == 0 && rules.target == nullptr) {
-    waited = true;
-    TimePoint wait = by;
+    TimePoint wait = attempts.by();
     if (options_.address_wait.count() > 0) {
-      wait = std::min(by, outgoing.began + options_.address_wait);
+      wait = std::min(wait, outgoing.began + options_.address_wait);
     }
     co_await known(wait);
   }
-  if (std::int32_t budget = budget_.load(std::memory_order_relaxed); budget < kFullBudget) {
-    // One that is in the way of another's change earns nothing.
-    budget_.compare_exchange_weak(budget, budget + kEarned, std::memory_order_relaxed);
-  }
-  std::vector<Failure> failures;
-  int retries = rules.retries;
-  bool anywhere = false;
-  std::size_t refused = 0;
+  const bool broadcasts = options_.mode == ClusterMode::kBroadcast && rules.target == nullptr;
   for (;;) {
-    std::shared_ptr<const View> routed;
+    std::shared_ptr<const View> routed = current(loop).list->plain;
     if (!options_.routers.empty() && rules.target == nullptr) {
       Task<std::shared_ptr<const View>> routing = view(outgoing);
       routed = co_await std::move(routing);
-      waited = true;
     }
-    std::shared_ptr<Peer> peer;
-    Breaker::Ticket ticket = 0;
-    if (waited || !failures.empty()) outgoing.now = Clock::now();
-    {
-      PerLoop& here = current(loop);
-      const View& view = routed ? *routed : *here.list->plain;
-      if (seen != nullptr) seen->route = view.route;
-      if (options_.mode == ClusterMode::kBroadcast && rules.target == nullptr) {
-        if (!routed) routed = here.list->plain;
-        Task<void> all = broadcast(target, outgoing, std::move(routed), by, seen);
-        Result<void> ended = co_await as_result(std::move(all));
-        if (!ended) co_await fail(ended.error());
-        co_return;
-      }
-      if (rules.target != nullptr) {
-        peer = peer_at(*rules.target);
-      } else {
-        peer = choose(here, view, outgoing, rules, failures, anywhere);
-      }
-      if (peer && options_.circuit_breaker.enabled) {
-        std::optional<Breaker::Change> change;
-        ticket = peer->breaker(outgoing.name).admit(options_.circuit_breaker, outgoing.now, change);
-        tell(*peer, outgoing.name, change);
-        if (ticket == 0) {
-          // Somebody else took the last trial.
-          if (rules.target == nullptr && ++refused < kMostTries) continue;
-          peer.reset();
-        }
-      }
+    outgoing.now = Clock::now();
+    Result<void> ended;
+    if (broadcasts) {
+      if (seen != nullptr) seen->route = routed->route;
+      Task<void> all = broadcast(target, outgoing, std::move(routed), attempts.by(), seen);
+      ended = co_await as_result(std::move(all));
+    } else if (Address* const address = attempts.choose(*routed, outgoing, ended)) {
+      Task<void> work = target.call(*address, outgoing);
+      ended = co_await as_result(std::move(work));
+      if (attempts.end(*routed, outgoing, ended)) continue;
     }
-    if (!peer) {
-      Error error = failed(outgoing, routed ? *routed : *current(loop).list->plain, failures);
-      co_await fail(std::move(error));
-    }
-    if (!rules.timeout && failures.empty() && peer->timeout.count() > 0) {
-      by = std::min(deadline, outgoing.began + peer->timeout);
-    }
-    if (by <= outgoing.now) {
-      Error error(Code::kTimeout,
-                  fmt::format("{}#{}: its time was over before {} was called", options_.service,
-                              outgoing.name, peer->address->text()));
-      co_await fail(std::move(error));
-    }
-    outgoing.deadline = by;
-    if (rules.try_timeout.count() > 0) {
-      outgoing.deadline = std::min(by, outgoing.now + rules.try_timeout);
-    }
-    if (!failures.empty()) stats_.retries.add();
-    const Baggage* const headers = outgoing.headers;
-    Try attempt(*this, *peer, outgoing, seen, ticket);
-    Task<void> work = target.call(*peer->address, outgoing);
-    Result<void> ended = co_await as_result(std::move(work));
-    attempt.end(ended);
-    outgoing.headers = headers;
-    if (ended) co_return;
-    failures.push_back({std::move(peer), ended.error()});
-    if (failures.size() >= kMostTries || !again(rules, ended.error(), retries, anywhere) ||
-        Clock::now() >= by) {
-      Error error = failed(outgoing, routed ? *routed : *current(loop).list->plain, failures);
-      co_await fail(std::move(error));
-    }
+    if (!ended) co_await fail(ended.error());
+    co_return;
   }
 }
 

@@ -62,6 +62,19 @@ class Address {
   const std::string text_;
 };
 
+struct Outgoing;
+
+/// Goes on with a call when its try at one address has ended.
+class Tries {
+ public:
+  /// `ended`: how the try has. The address to try now, with `call` made ready for it; null: the call
+  /// has ended so too, or with the Error that is put there.
+  virtual Address* next(Outgoing& call, Result<void>& ended) = 0;
+
+ protected:
+  ~Tries() = default;
+};
+
 /// One call of a method of a service.
 struct Outgoing {
   const Baggage* headers = nullptr;        ///< Beside those of its Context. Null: none.
@@ -73,6 +86,7 @@ struct Outgoing {
   std::span<const hessian::Value> values;  ///< Its arguments.
   void* result = nullptr;                  ///< A hessian::Value for a call by name.
   settee::detail::CallMode mode{};
+  Tries* tries = nullptr;            ///< Null: there is one only.
   TimePoint deadline = kNoDeadline;  ///< Beside the Context's.
   TimePoint began = Clock::now();
   /// The last reading of the clock on its way, which is dear: whoever has let it wait reads it anew.
@@ -86,8 +100,8 @@ std::string_view invoke_type(settee::detail::CallMode mode) noexcept;
 class Target {
  public:
   virtual ~Target() = default;
-  /// `address` and what `call` points to must live until the Task ends; then it may be called again,
-  /// e.g. at another address.
+  /// `address` and what `call` points to must live until the Task ends, and what its tries bring as
+  /// long as they are tried.
   virtual Task<void> call(Address& address, Outgoing call) = 0;
 };
 

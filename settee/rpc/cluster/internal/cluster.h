@@ -100,8 +100,8 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
   /// Where the addresses come from and how that is, for the error when there are none.
   void describe(std::function<std::string()> source);
 
-  /// A call by the reference's rules. All that is passed must live until the Task ends.
-  Task<void> call(Target& target, Outgoing outgoing, const Rules& rules, Observation* seen);
+  /// A call by the reference's rules. All that is passed and pointed to must live until the Task ends.
+  Task<void> call(Target& target, const Outgoing& outgoing, const Rules& rules, Observation* seen);
   bool wants_key() const noexcept { return wants_key_.load(std::memory_order_relaxed); }
 
   std::vector<AddressStatus> addresses() const;
@@ -142,11 +142,13 @@ class Cluster : public std::enable_shared_from_this<Cluster> {
     std::unordered_map<std::string, std::shared_ptr<Peer>> sticky;  // by the views' keys
   };
   class Try;
+  class Attempts;
 
   std::shared_ptr<List> new_list() const;
   PerLoop& current(const Loop& loop) const;
   std::shared_ptr<const List> list() const;
   Task<void> known(TimePoint by);
+  Task<void> call_later(Target& target, Outgoing outgoing, const Rules& rules, Observation* seen);
   std::string route_key(const Outgoing& outgoing) const;
   Task<std::shared_ptr<const View>> view(const Outgoing& outgoing);
   void make_views(const List& old, List& next) const;
