@@ -90,8 +90,7 @@ void Connection::cork() {
   if (!closed()) note_congestion();
 }
 
-void Connection::note_congestion() noexcept {
-  if (congested_ || unsent() <= options_.high_mark) return;
+void Connection::become_congested() noexcept {
   congested_ = true;
   stats_.congestions.add();
 }
@@ -128,9 +127,11 @@ void Connection::read() {
     scratch = scratch.subspan(kPlainRoom);
   }
   while (readable_ && reads()) {
-    if (tls_ && !tls_->may_go_on()) [[unlikely]] {
-      loop_.next_turn(read_hook_);
-      return;
+    if (tls_) [[unlikely]] {
+      if (!tls_->may_go_on()) {
+        loop_.next_turn(read_hook_);
+        return;
+      }
     }
     const ssize_t got = ::recv(fd_, scratch.data(), scratch.size(), 0);
     if (got < 0) {
@@ -234,8 +235,8 @@ std::size_t Connection::deliver(std::span<const std::uint8_t> data) {
 
 void Connection::flush() {
   flush_hook_.unqueue();
-  Buffer& wire = tls_ ? tls_->wire() : out_;
-  while (!closed() && writable_ && (tls_ ? tls_->wrap(out_) : !out_.empty())) {
+  Buffer& wire = tls_ == nullptr ? out_ : tls_->wire();
+  while (!closed() && writable_ && (tls_ == nullptr ? !out_.empty() : tls_->wrap(out_))) {
     iovec parts[kGather];
     const int count = wire.gather(parts, kGather);
     ssize_t sent = 0;

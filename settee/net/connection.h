@@ -153,15 +153,19 @@ class SETTEE_API Connection final : public Watcher,
   void read();
   void receive(std::span<const std::uint8_t> fresh);
   bool reads() const noexcept { return tls_ == nullptr ? may_read() : may_read_tls(); }
-  bool may_read_tls() const noexcept;
-  std::size_t unsent_tls() const noexcept;
+  [[gnu::cold]] bool may_read_tls() const noexcept;
+  [[gnu::cold]] std::size_t unsent_tls() const noexcept;
   void receive_tls(std::span<const std::uint8_t> cipher, std::span<std::uint8_t> room);
   bool secure();
   void fail_tls(const Error& why);
   void end_tls();
   void on_end();
   std::size_t deliver(std::span<const std::uint8_t> data);
-  void note_congestion() noexcept;
+  void note_congestion() noexcept {
+    if (!congested_ && unsent() > options_.high_mark) [[unlikely]]
+      become_congested();
+  }
+  [[gnu::cold]] void become_congested() noexcept;
   void flush();
 
   Loop& loop_;
