@@ -254,7 +254,7 @@ void Connection::flush() {
         writable_ = false;
         break;
       }
-      if (tls_ && reads()) {
+      if (tls_ && (errno == EPIPE || errno == ECONNRESET) && reads()) {
         // The peer may have said why, in bytes that are there to be read.
         writable_ = false;
         readable_ = ended_ = true;

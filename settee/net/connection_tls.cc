@@ -27,7 +27,7 @@ std::size_t Connection::unsent_tls() const noexcept { return out_.size() + tls_-
 
 // A handshake needs the peer's bytes, whatever waits for its end.
 bool Connection::may_read_tls() const noexcept {
-  return tls_->open() ? may_read() : !closed() && !closing_;
+  return tls_->open() ? may_read() : !closed();
 }
 
 // `cipher` has come from the socket; what it means is put together in `room`.

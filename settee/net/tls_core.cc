@@ -140,14 +140,12 @@ Result<void> trust(SSL_CTX* context, const std::string& path, bool server) {
   return {};
 }
 
-Result<void> use(SSL_CTX* context, const TlsIdentity& identity, const std::string& file) {
-  STACK_OF(X509)* chain = sk_X509_new_null();
-  for (const X509Ptr& one : identity.chain) sk_X509_push(chain, one.get());
-  const int done =
-      SSL_CTX_use_cert_and_key(context, identity.certificate.get(), identity.key.get(), chain, 1);
-  sk_X509_free(chain);
-  if (done != 1) return in_file(file, openssl_error());
-  return {};
+// What leads from the identity's certificate to its CA; owned by the identity.
+auto chain_of(const TlsIdentity& identity) {
+  const auto free = [](STACK_OF(X509) * chain) { sk_X509_free(chain); };
+  std::unique_ptr<STACK_OF(X509), decltype(free)> chain(sk_X509_new_null());
+  for (const X509Ptr& one : identity.chain) sk_X509_push(chain.get(), one.get());
+  return chain;
 }
 
 // Of the certificates that are for the name the client asks for, the first; else the very first.
@@ -159,13 +157,9 @@ int choose_certificate(SSL* ssl, void* argument) {
     const TlsIdentity& identity = loaded.identities[i];
     if (X509_check_host(identity.certificate.get(), name, 0, 0, nullptr) != 1) continue;
     if (i == 0) return 1;
-    STACK_OF(X509)* chain = sk_X509_new_null();
-    for (const X509Ptr& one : identity.chain) sk_X509_push(chain, one.get());
     SSL_certs_clear(ssl);
-    const int done =
-        SSL_use_cert_and_key(ssl, identity.certificate.get(), identity.key.get(), chain, 1);
-    sk_X509_free(chain);
-    return done;
+    return SSL_use_cert_and_key(ssl, identity.certificate.get(), identity.key.get(),
+                                chain_of(identity).get(), 1);
   }
   return 1;
 }
@@ -374,8 +368,11 @@ Result<std::shared_ptr<const TlsLoaded>> TlsCore::load() const {
     made->identities.push_back(*std::move(identity));
   }
   if (!made->identities.empty()) {
-    Result<void> used = use(context, made->identities[0], settings.pairs[0].certificate);
-    if (!used) return used.error();
+    const TlsIdentity& own = made->identities[0];
+    if (SSL_CTX_use_cert_and_key(context, own.certificate.get(), own.key.get(), chain_of(own).get(),
+                                 1) != 1) {
+      return in_file(settings.pairs[0].certificate, openssl_error());
+    }
   }
   if (!settings.ca.empty()) {
     Result<void> trusted = trust(context, settings.ca, settings.server);

@@ -173,9 +173,10 @@ Result<bool> TlsSession::handshake() {
     if (handshake_bytes_ <= core_->settings.max_handshake_bytes) return false;
     core_->stats.failures.add();
     failed_ = true;
-    return Error(Code::kLimit, fmt::format("{}: the handshake is not done after {} bytes "
-                                           "(max_handshake_bytes)",
-                                           what(), handshake_bytes_));
+    return Error(core_->settings.server ? Code::kLimit : Code::kConnectFailed,
+                 fmt::format("{}: the handshake is not done after {} bytes "
+                             "(max_handshake_bytes)",
+                             what(), handshake_bytes_));
   }
   core_->stats.failures.add();
   if (!core_->settings.server) core_->drop_session(what());
@@ -287,13 +288,14 @@ std::string TlsSession::what() const {
   return host_.empty() ? "TLS with " + peer : fmt::format("TLS with {} ({})", peer, host_);
 }
 
-Error TlsSession::cut_off() const {
+Error TlsSession::cut_off() {
   if (stage_ == Stage::kOpen) {
     return Error(Code::kConnectionClosed,
                  what() +
                      ": the peer ended the connection without TLS's farewell (close_notify): the "
                      "end of what it sent may be missing");
   }
+  core_->stats.failures.add();
   if (!core_->settings.server) {
     return Error(Code::kConnectFailed,
                  what() +

@@ -455,6 +455,7 @@ TEST_F(TlsTest, AClientTellsAPlainServerFromATlsOne) {
     EXPECT_EQ(client_.ear->end->code(), Code::kConnectFailed);
     EXPECT_TRUE(has(client_.why(), "plain text")) << client_.why();
   }
+  EXPECT_EQ(stat("failures", "client"), 2);
 }
 
 TEST_F(TlsTest, SessionsGoOnUntilTheFilesAreReadAnew) {
@@ -557,6 +558,19 @@ TEST_F(TlsTest, AFarewellIsToldFromACutConnection) {
   server_.connection->close(Error(Code::kStopped, "cut"));  // not all has been sent
   ASSERT_TRUE(turn_until([&] { return client_.ear->end.has_value(); }));
   EXPECT_TRUE(has(client_.why(), "may be missing")) << client_.why();
+}
+
+TEST_F(TlsTest, WhatIsToBeSentAtTheEndIsSentEvenIfTheHandshakeIsNotDone) {
+  const TlsServerContext server(runtime_, server_options());
+  const TlsClientContext client(runtime_, client_options());
+  const std::array<int, 2> fds = pair();
+  open_client(fds[0], client);
+  say(client_, "last words");
+  client_.connection->close_when_sent(Error(Code::kStopped, "done"), loop().now() + 20s);
+  open_server(fds[1], server);
+  ASSERT_TRUE(turn_until([&] { return server_.ear->end.has_value(); }));
+  EXPECT_EQ(server_.ear->received, "last words");
+  EXPECT_TRUE(has(server_.why(), "the peer closed it")) << server_.why();
 }
 
 TEST_F(TlsTest, AHandshakeThatTakesTooLongEnds) {
@@ -669,7 +683,7 @@ TEST_F(TlsTest, FilesThatCannotBeUsedAreNamedWithTheReason) {
   EXPECT_TRUE(has(said("server.crt", "server.crt"), "server.crt': has no private key"));
   EXPECT_TRUE(has(said("locked.crt", "locked.key"), "locked.key': the key has a password"));
   EXPECT_TRUE(has(said("server.crt", "other.key"), "other.key': is not the key of"));
-  EXPECT_TRUE(has(said("", ""), "Is a directory") || has(said("", ""), "no certificate"));
+  EXPECT_TRUE(has(said("", "server.key"), "Is a directory"));
 }
 
 TEST_F(TlsTest, ABadNewPairKeepsTheOld) {

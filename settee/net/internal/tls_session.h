@@ -64,8 +64,8 @@ class TlsSession final : private Timer {
   const std::shared_ptr<const TlsInfo>& info() const noexcept { return info_; }
   /// "TLS with 10.0.0.7:12200 (shop.acme.com)"
   std::string what() const;
-  /// Why the connection has ended, if the socket did.
-  Error cut_off() const;
+  /// The socket has ended before its time. Says what that means.
+  Error cut_off();
 
   /// OpenSSL has made a session that may be resumed.
   void keep(SessionPtr session);
