@@ -346,6 +346,7 @@ int run(const BenchCommand& command) {
     rpc::ClientOptions options;
     options.app_name = "settee-bench";
     options.timeout = command.timeout;
+    options.tls = make_tls(runtime, command.tls);
     options.max_in_flight =
         std::max(options.max_in_flight, static_cast<std::size_t>(command.outstanding));
     for (Connection& connection : connections) {

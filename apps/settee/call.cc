@@ -114,6 +114,11 @@ int run(const CallCommand& command) {
   Runtime runtime(quiet());
   rpc::ClientOptions client_options;
   client_options.app_name = "settee-cli";
+  try {
+    client_options.tls = make_tls(runtime, command.tls);
+  } catch (const Error& error) {
+    return complain(kName, error);
+  }
   rpc::Client client(runtime, client_options);
   const auto answered = std::make_shared<rpc::Baggage>();
   Context context;

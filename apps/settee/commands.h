@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 
 #include "settee/base/error.h"
 #include "settee/base/runtime.h"
+#include "settee/net/tls.h"
 
 namespace settee::cli {
 
@@ -35,6 +37,18 @@ int exit_of(const Error& error);
 /// One loop, and no warnings: they would say what the Error says as well.
 RuntimeOptions quiet();
 
+/// --tls and those that begin with it, of which any switches it on.
+struct TlsFlags {
+  bool on = false;
+  std::string ca;
+  std::string certificate;
+  std::string key;
+  std::string server_name;
+  bool insecure = false;
+};
+/// Null if none was given. Throws an Error that names the file that cannot be used.
+std::shared_ptr<net::TlsClientContext> make_tls(Runtime& runtime, const TlsFlags& flags);
+
 struct CallCommand {
   std::string url;
   std::string method;
@@ -47,6 +61,7 @@ struct CallCommand {
   bool compact = false;
   bool types = false;
   bool verbose = false;
+  TlsFlags tls;
 };
 int run(const CallCommand& command);
 
@@ -62,6 +77,7 @@ struct BenchCommand {
   int server_pid = 0;
   std::chrono::milliseconds timeout{3000};
   bool json = false;
+  TlsFlags tls;
 };
 int run(const BenchCommand& command);
 
@@ -77,6 +93,7 @@ int run(const DecodeCommand& command);
 struct WhyCommand {
   std::string url;
   std::chrono::milliseconds timeout{3000};
+  TlsFlags tls;
 };
 int run(const WhyCommand& command);
 

@@ -282,6 +282,70 @@ class CallTest(WithEchoServer):
                 self.assertIn(said, err)
 
 
+class TlsTest(unittest.TestCase):
+    """An echo server that speaks TLS only, and wants to know who calls."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.make("ca", "-x509", "-addext", "basicConstraints=critical,CA:TRUE")
+        for name in ("server", "till"):
+            cls.make(name, "-x509", "-CA", cls.file("ca.crt"), "-CAkey", cls.file("ca.key"),
+                     "-addext", "subjectAltName=DNS:localhost", "-addext",
+                     "basicConstraints=critical,CA:FALSE")
+        cls.server = subprocess.Popen(
+            [ECHO_SERVER, "--port", "0", "--tls-cert", cls.file("server.crt"), "--tls-key",
+             cls.file("server.key"), "--tls-ca", cls.file("ca.crt")], text=True,
+            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        cls.addClassCleanup(cls.stop)
+        ready, _, _ = select.select([cls.server.stdout], [], [], 30)
+        line = cls.server.stdout.readline() if ready else ""
+        cls.url = f"bolt://localhost:{line.split('=')[-1].strip()}/{SERVICE}"
+        cls.me = ["--tls-cert", cls.file("till.crt"), "--tls-key", cls.file("till.key")]
+
+    @classmethod
+    def file(cls, name):
+        return os.path.join(cls.folder.name, name)
+
+    @classmethod
+    def make(cls, name, *more):
+        subprocess.run(["openssl", "req", "-newkey", "rsa:2048", "-noenc", "-subj", f"/CN={name}",
+                        "-days", "2", "-keyout", cls.file(f"{name}.key"), "-out",
+                        cls.file(f"{name}.crt"), *more], check=True, capture_output=True)
+
+    @classmethod
+    def stop(cls):
+        cls.server.send_signal(signal.SIGTERM)
+        cls.server.stdout.close()
+        return cls.server.wait(30)
+
+    def test_who_is_known_and_trusts_is_served(self):
+        flags = ["--tls-ca", self.file("ca.crt"), *self.me]
+        self.assertEqual(settee("call", self.url, "echo", '["hello"]', *flags),
+                         (0, '"hello"\n', ""))
+        code, out, err = settee("bench", self.url, "echo", "--duration", 0.2, "--warmup", 0,
+                                "--json", *flags)
+        self.assertEqual((code, json.loads(out)["errors"]), (0, 0), err)
+        self.assertEqual(settee("why", self.url, *flags)[0], 0)
+
+    def test_what_is_missing_is_said(self):
+        for flags, text in [
+                ([], "speaks TLS, and was sent plain text"),
+                (["--tls", *self.me], "'CN=ca' is not among those that the system trusts"),
+                (["--tls-ca", self.file("ca.crt")], "wants a certificate of ours"),
+                (["--tls-ca", self.file("ca.crt"), "--tls-name", "shop", *self.me],
+                 "is for localhost, not for 'shop'")]:
+            code, out, err = settee("call", self.url, "echo", '["hello"]', *flags)
+            self.assertEqual((code, out), (3, ""))
+            self.assertIn(text, err)
+        code, _, err = settee("call", self.url, "echo", "[]", "--tls-ca", "/no/such.pem")
+        self.assertEqual(code, 2)
+        self.assertIn("'/no/such.pem': No such file", err)
+        code, out, _ = settee("call", self.url, "echo", '["hello"]', "--tls-insecure", *self.me)
+        self.assertEqual((code, out), (0, '"hello"\n'))
+
+
 class BenchTest(WithEchoServer):
     KEYS = {"calls", "errors", "seconds", "rate", "p50_us", "p90_us", "p99_us", "p999_us", "max_us",
             "client_cpu_us_per_call"}

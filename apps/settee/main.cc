@@ -25,7 +25,8 @@ void complain(std::string_view command, std::string_view text) {
 
 int exit_of(const Error& error) {
   switch (error.code()) {
-    case Code::kInvalidArgument: return kUsage;
+    case Code::kInvalidArgument:
+    case Code::kConfig: return kUsage;
     case Code::kTimeout:
     case Code::kConnectFailed:
     case Code::kConnectionClosed:
@@ -68,6 +69,20 @@ RuntimeOptions quiet() {
   options.threads = 1;
   options.log_level = LogLevel::kError;
   return options;
+}
+
+std::shared_ptr<net::TlsClientContext> make_tls(Runtime& runtime, const TlsFlags& flags) {
+  net::TlsClientOptions options;
+  options.ca = flags.ca;
+  options.certificate = flags.certificate;
+  options.key = flags.key;
+  options.server_name = flags.server_name;
+  options.insecure_trust_anybody = flags.insecure;
+  options.scan_period = std::chrono::milliseconds(0);
+  const bool wanted = flags.on || flags.insecure || !flags.ca.empty() ||
+                      !flags.certificate.empty() || !flags.key.empty() ||
+                      !flags.server_name.empty();
+  return wanted ? std::make_shared<net::TlsClientContext>(runtime, options) : nullptr;
 }
 
 int complain(std::string_view command, const Error& error) {
@@ -160,11 +175,13 @@ class CommandLine {
       return wrong(error.what());
     }
     if (call_->parsed()) {
+      call_command_.tls = tls_;
       call_command_.has_java_types = java_types_->count() > 0;
       if (timeout_->count() > 0) call_command_.timeout = std::chrono::milliseconds(timeout_ms_);
       return cli::run(call_command_);
     }
     if (bench_->parsed()) {
+      bench_command_.tls = tls_;
       bench_command_.timeout = std::chrono::milliseconds(bench_timeout_ms_);
       return cli::run(bench_command_);
     }
@@ -178,6 +195,7 @@ class CommandLine {
       return cli::run(decode_command_);
     }
     if (why_->parsed()) {
+      why_command_.tls = tls_;
       why_command_.timeout = std::chrono::milliseconds(why_timeout_ms_);
       return cli::run(why_command_);
     }
@@ -222,6 +240,19 @@ class CommandLine {
                     "Shows the Java types of the result (\"$class\"), as arguments have them");
     call_->add_flag("-v,--verbose", call_command_.verbose,
                     "Tells on standard error what was called, the time it took, and its baggage");
+    add_tls(*call_);
+  }
+
+  void add_tls(CLI::App& command) {
+    command.add_flag("--tls", tls_.on, "Speaks TLS, and trusts whom the system trusts");
+    command.add_option("--tls-ca", tls_.ca, "PEM file or folder: whom to trust in their place")
+        ->type_name("FILE");
+    command.add_option("--tls-cert", tls_.certificate, "PEM file: what to show (mutual TLS)")
+        ->type_name("FILE");
+    command.add_option("--tls-key", tls_.key, "PEM file: the key of --tls-cert")->type_name("FILE");
+    command.add_option("--tls-name", tls_.server_name, "The server's name, in place of the host's")
+        ->type_name("NAME");
+    command.add_flag("--tls-insecure", tls_.insecure, "For tests: verifies nothing");
   }
 
   void add_bench() {
@@ -262,6 +293,7 @@ class CommandLine {
         ->type_name("NAME")
         ->capture_default_str();
     bench_->add_flag("--json", bench_command_.json, "Prints one JSON object");
+    add_tls(*bench_);
   }
 
   void add_decode() {
@@ -286,6 +318,7 @@ class CommandLine {
         ->check(range(1, 86'400'000))
         ->type_name("N")
         ->capture_default_str();
+    add_tls(*why_);
   }
 
   void add_services() {
@@ -346,6 +379,7 @@ class CommandLine {
   int timeout_ms_ = 3000;
   int bench_timeout_ms_ = 3000;
   std::uint16_t port_number_ = 0;
+  TlsFlags tls_;
   CallCommand call_command_;
   BenchCommand bench_command_;
   DecodeCommand decode_command_;

@@ -62,6 +62,11 @@ int run(const WhyCommand& command) {
   rpc::ClientOptions client_options;
   client_options.app_name = "settee-cli";
   client_options.connect_timeout = command.timeout;
+  try {
+    client_options.tls = make_tls(runtime, command.tls);
+  } catch (const Error& error) {
+    return complain(kName, error);
+  }
   rpc::Client client(runtime, client_options);
   rpc::ReferOptions options;
   options.connect = rpc::ConnectWhen::kAll;

@@ -5,6 +5,8 @@
 //
 //   echo_server --port 12200 --threads 1 --registry zookeeper://127.0.0.1:2181
 //
+// With --tls-cert and --tls-key it speaks TLS too, on the same port; with --tls-ca only TLS, and only
+// with clients whose certificate leads to one of those CAs.
 // With --registry (also file:///path) it publishes itself there. A signal ends it gracefully: it
 // withdraws, serves until consumers have heard of it, answers what runs, and exits with 0.
 
@@ -41,7 +43,7 @@ struct EchoService final : bench::Echo {
 
 [[noreturn]] void usage() {
   std::fprintf(stderr, "usage: echo_server [--port N] [--threads N] [--pool N] [--host ADDRESS] "
-               "[--registry URL]\n");
+               "[--registry URL] [--tls-cert FILE --tls-key FILE [--tls-ca FILE]]\n");
   std::exit(2);
 }
 
@@ -53,6 +55,7 @@ int main(int argc, char** argv) {
   int pool = 20;
   std::string host = "127.0.0.1";
   std::string registry;
+  settee::net::TlsServerOptions tls;
   for (int i = 1; i < argc; i += 2) {
     if (i + 1 == argc) usage();
     const std::string_view flag = argv[i];
@@ -66,6 +69,12 @@ int main(int argc, char** argv) {
       host = argv[i + 1];
     } else if (flag == "--registry") {
       registry = argv[i + 1];
+    } else if (flag == "--tls-cert") {
+      tls.certificate = argv[i + 1];
+    } else if (flag == "--tls-key") {
+      tls.key = argv[i + 1];
+    } else if (flag == "--tls-ca") {
+      tls.client_ca = argv[i + 1];
     } else {
       usage();
     }
@@ -81,6 +90,10 @@ int main(int argc, char** argv) {
     options.port = static_cast<std::uint16_t>(port);
     options.app_name = "echo";
     if (!registry.empty()) options.registries = {settee::rpc::open_registry(runtime, registry)};
+    if (!tls.certificate.empty() || !tls.key.empty() || !tls.client_ca.empty()) {
+      tls.plain_text_too = tls.client_ca.empty();
+      options.tls = std::make_shared<settee::net::TlsServerContext>(runtime, tls);
+    }
     settee::rpc::Server server{runtime, options};
     server.provide<bench::Echo>(std::make_shared<EchoService>());
     server.start();

@@ -13,18 +13,23 @@
 #include <cerrno>
 #include <cstring>
 
+#include "settee/net/internal/tls_session.h"
+
 namespace settee::inline v0::net {
 
 namespace {
 
-constexpr std::size_t kFlushAt = 256 * 1024; // more than this does not wait for the turn's end
+constexpr std::size_t kFlushAt = 256 * 1024;  // more than this does not wait for the turn's end
 constexpr int kGather = 64;
+// Of the loop's room for reads, what is decrypted there: all of a read and of the record before it.
+constexpr std::size_t kPlainRoom = 40 * 1024;
 
 }  // namespace
 
 Protocol::~Protocol() = default;
 void Protocol::on_begin(Connection&) {}
 void Protocol::on_drained(Connection&) {}
+void Protocol::on_secured(Connection&) {}
 
 ConnectionStats ConnectionStats::of(Stats& stats, std::string_view role) {
   const StatTags tags{{"role", std::string(role)}};
@@ -63,6 +68,10 @@ void Connection::begin(std::unique_ptr<Protocol> protocol) {
   // Both directions once and for all: edges come only when there is news.
   loop_.watch(fd_, EPOLLIN | EPOLLOUT | EPOLLRDHUP, *this);
   protocol_ = std::move(protocol);
+  if (tls_) {
+    tls_->begin();
+    loop_.at_turn_end(flush_hook_);
+  }
   protocol_->on_begin(*this);
 }
 
@@ -81,8 +90,7 @@ void Connection::cork() {
   if (!closed()) note_congestion();
 }
 
-void Connection::note_congestion() noexcept {
-  if (congested_ || out_.size() <= options_.high_mark) return;
+void Connection::become_congested() noexcept {
   congested_ = true;
   stats_.congestions.add();
 }
@@ -108,12 +116,23 @@ void Connection::on_events(std::uint32_t events) {
 }
 
 void Connection::read() {
-  if (!may_read()) return;
+  if (!reads()) return;
   // Bytes kept from before may hold frames that a pause held back.
   if (pending_.size() >= wanted_) receive({});
   std::size_t budget = options_.turn_bytes;
-  const std::span<std::uint8_t> scratch = loop_.scratch();
-  while (readable_ && may_read()) {
+  std::span<std::uint8_t> scratch = loop_.scratch();
+  std::span<std::uint8_t> plain;
+  if (tls_) [[unlikely]] {
+    plain = scratch.first(kPlainRoom);
+    scratch = scratch.subspan(kPlainRoom);
+  }
+  while (readable_ && reads()) {
+    if (tls_) [[unlikely]] {
+      if (!tls_->may_go_on()) {
+        loop_.next_turn(read_hook_);
+        return;
+      }
+    }
     const ssize_t got = ::recv(fd_, scratch.data(), scratch.size(), 0);
     if (got < 0) {
       if (errno == EINTR) continue;
@@ -121,18 +140,14 @@ void Connection::read() {
         readable_ = false;
         break;
       }
-      close(Error(Code::kConnectionClosed, fmt::format("connection with {}: reading: {}",
-                                                       peer_.to_string(), std::strerror(errno))));
+      const Error why(
+          Code::kConnectionClosed,
+          fmt::format("connection with {}: reading: {}", peer_.to_string(), std::strerror(errno)));
+      close(tls_ && !tls_->detecting() ? tls_->cut_off().because(why) : why);
       return;
     }
     if (got == 0) {
-      flush();  // the peer may still read what it has asked for
-      if (closed()) return;
-      close(Error(Code::kConnectionClosed,
-                  fmt::format("connection with {}: the peer closed it{}", peer_.to_string(),
-                              pending_.empty()
-                                  ? ""
-                                  : fmt::format(", {} bytes into a frame", pending_.size()))));
+      on_end();
       return;
     }
     const auto count = static_cast<std::size_t>(got);
@@ -141,13 +156,32 @@ void Connection::read() {
     last_read_ = loop_.now();
     // A short read has emptied the socket: the next bytes bring an edge of their own.
     if (count < scratch.size() && !ended_) readable_ = false;
-    receive(scratch.first(count));
+    if (tls_ == nullptr) [[likely]] {
+      receive(scratch.first(count));
+    } else {
+      receive_tls(scratch.first(count), plain);
+    }
     if (budget <= count) {
-      if (readable_ && may_read()) loop_.next_turn(read_hook_);
+      if (readable_ && reads()) loop_.next_turn(read_hook_);
       break;
     }
     budget -= count;
   }
+}
+
+// The peer sends no more.
+void Connection::on_end() {
+  flush();  // the peer may still read what it has asked for
+  if (closed()) return;
+  if (tls_ && !tls_->ended() && !tls_->detecting()) {
+    close(tls_->cut_off());
+    return;
+  }
+  close(
+      Error(Code::kConnectionClosed,
+            fmt::format(
+                "connection with {}: the peer closed it{}", peer_.to_string(),
+                pending_.empty() ? "" : fmt::format(", {} bytes into a frame", pending_.size()))));
 }
 
 // Only the frame that was split is put together in pending_; whole ones are taken where they are.
@@ -156,7 +190,8 @@ void Connection::receive(std::span<const std::uint8_t> fresh) {
     if (pending_.size() < wanted_) {
       const std::size_t part = std::min(fresh.size(), wanted_ - pending_.size());
       if (part == 0) return;
-      pending_.insert(pending_.end(), fresh.begin(), fresh.begin() + static_cast<std::ptrdiff_t>(part));
+      pending_.insert(pending_.end(), fresh.begin(),
+                      fresh.begin() + static_cast<std::ptrdiff_t>(part));
       fresh = fresh.subspan(part);
       if (pending_.size() < wanted_) return;
     }
@@ -200,9 +235,10 @@ std::size_t Connection::deliver(std::span<const std::uint8_t> data) {
 
 void Connection::flush() {
   flush_hook_.unqueue();
-  while (!closed() && writable_ && !out_.empty()) {
+  Buffer& wire = tls_ == nullptr ? out_ : tls_->wire();
+  while (!closed() && writable_ && (tls_ == nullptr ? !out_.empty() : tls_->wrap(out_))) {
     iovec parts[kGather];
-    const int count = out_.gather(parts, kGather);
+    const int count = wire.gather(parts, kGather);
     ssize_t sent = 0;
     if (count == 1) {  // mostly: and then this is the cheaper call
       sent = ::send(fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
@@ -218,6 +254,13 @@ void Connection::flush() {
         writable_ = false;
         break;
       }
+      if (tls_ && (errno == EPIPE || errno == ECONNRESET) && reads()) {
+        // The peer may have said why, in bytes that are there to be read.
+        writable_ = false;
+        readable_ = ended_ = true;
+        loop_.next_turn(read_hook_);
+        return;
+      }
       close(Error(Code::kConnectionClosed, fmt::format("connection with {}: writing: {}",
                                                        peer_.to_string(), std::strerror(errno))));
       return;
@@ -225,15 +268,19 @@ void Connection::flush() {
     stats_.writes.add();
     stats_.bytes_out.add(static_cast<std::uint64_t>(sent));
     last_write_ = loop_.now();
-    out_.consume(static_cast<std::size_t>(sent));
+    wire.consume(static_cast<std::size_t>(sent));
   }
   if (closed()) return;
-  if (closing_ && out_.empty()) {
+  if (tls_ && tls_->write_error()) [[unlikely]] {
+    close(*tls_->write_error());
+    return;
+  }
+  if (closing_ && unsent() == 0) {
     close(*closing_);
     return;
   }
   note_congestion();
-  if (congested_ && out_.size() <= options_.low_mark) {
+  if (congested_ && unsent() <= options_.low_mark) {
     congested_ = false;
     protocol_->on_drained(*this);
     if (may_read() && (readable_ || !pending_.empty())) loop_.next_turn(read_hook_);
@@ -243,6 +290,7 @@ void Connection::flush() {
 void Connection::close(const Error& why) {
   if (closed()) return;
   const std::shared_ptr<Connection> self = weak_from_this().lock();
+  if (tls_) end_tls();
   loop_.unwatch(fd_);
   ::close(std::exchange(fd_, -1));
   stats_.open.subtract();
@@ -256,7 +304,7 @@ void Connection::close(const Error& why) {
 
 void Connection::close_when_sent(const Error& why, TimePoint by) {
   if (closed()) return;
-  if (out_.empty()) {
+  if (unsent() == 0) {
     close(why);
     return;
   }

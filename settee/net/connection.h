@@ -12,6 +12,9 @@
 // When the peer has closed its side, what is in out() is still offered to it, once; then the
 // connection is closed.
 //
+// With TLS (settee/net/tls.h) the protocol sees plain bytes all the same, and out() is encrypted when
+// it is written: once, at the end of the turn. Bytes that are encrypted and not sent are unsent() too.
+//
 // Threads: everything on the loop's thread.
 
 #pragma once
@@ -30,6 +33,10 @@
 namespace settee::inline v0::net {
 
 class Connection;
+class TlsClientContext;
+class TlsServerContext;
+class TlsSession;
+struct TlsInfo;
 
 /// What a connection speaks. Owned by it.
 class SETTEE_API Protocol {
@@ -45,6 +52,9 @@ class SETTEE_API Protocol {
   };
   /// The connection has been given this protocol; on_data() comes next.
   virtual void on_begin(Connection& connection);
+  /// The TLS handshake is done: tls() says with whom. What is sent before that waits for it. Never
+  /// called without TLS; a server that takes plain text too calls it for peers that speak TLS.
+  virtual void on_secured(Connection& connection);
   /// `data` is all that has been received and not consumed. It is valid during the call only.
   virtual Taken on_data(Connection& connection, std::span<const std::uint8_t> data) = 0;
   /// The connection has ended; called once. `why` says how.
@@ -71,7 +81,8 @@ struct ConnectionStats {
   SETTEE_API static ConnectionStats of(Stats& stats, std::string_view role);
 };
 
-class SETTEE_API Connection final : public Watcher, public std::enable_shared_from_this<Connection> {
+class SETTEE_API Connection final : public Watcher,
+                                    public std::enable_shared_from_this<Connection> {
  public:
   /// Takes over `fd`, a connected non-blocking stream socket. Call begin() once, on the loop; it throws an
   /// Error (kIo) if the loop cannot watch the socket.
@@ -79,6 +90,10 @@ class SETTEE_API Connection final : public Watcher, public std::enable_shared_fr
              const ConnectionStats& stats);
   ~Connection();
 
+  /// Before begin(): this end is a TLS server. Peers that break its rules are told so and closed.
+  void accept_tls(const TlsServerContext& context);
+  /// Before begin(): this end is a TLS client of `host`, a name or a numeric address.
+  void start_tls(const TlsClientContext& context, std::string host);
   void begin(std::unique_ptr<Protocol> protocol);
   /// Gives the connection another protocol, e.g. when its first bytes have told which. The new one
   /// gets the bytes not consumed.
@@ -88,7 +103,7 @@ class SETTEE_API Connection final : public Watcher, public std::enable_shared_fr
   Buffer& out() noexcept { return out_; }
   /// Writes out() at the end of this turn (or now, if it has grown large).
   void cork();
-  std::size_t unsent() const noexcept { return out_.size(); }
+  std::size_t unsent() const noexcept { return tls_ == nullptr ? out_.size() : unsent_tls(); }
   /// Too many bytes are unsent: the peer does not read what it gets. Protocols stop making more.
   bool congested() const noexcept { return congested_; }
 
@@ -104,6 +119,8 @@ class SETTEE_API Connection final : public Watcher, public std::enable_shared_fr
   Loop& loop() noexcept { return loop_; }
   Protocol& protocol() noexcept { return *protocol_; }
   const SocketAddress& peer() const noexcept { return peer_; }
+  /// Null without TLS, and until on_secured().
+  std::shared_ptr<const TlsInfo> tls() const noexcept;
   /// When bytes last came in.
   TimePoint last_read() const noexcept { return last_read_; }
   TimePoint last_write() const noexcept { return last_write_; }
@@ -135,22 +152,35 @@ class SETTEE_API Connection final : public Watcher, public std::enable_shared_fr
   }
   void read();
   void receive(std::span<const std::uint8_t> fresh);
+  bool reads() const noexcept { return tls_ == nullptr ? may_read() : may_read_tls(); }
+  [[gnu::cold]] bool may_read_tls() const noexcept;
+  [[gnu::cold]] std::size_t unsent_tls() const noexcept;
+  void receive_tls(std::span<const std::uint8_t> cipher, std::span<std::uint8_t> room);
+  bool secure();
+  void fail_tls(const Error& why);
+  void end_tls();
+  void on_end();
   std::size_t deliver(std::span<const std::uint8_t> data);
-  void note_congestion() noexcept;
+  void note_congestion() noexcept {
+    if (!congested_ && unsent() > options_.high_mark) [[unlikely]]
+      become_congested();
+  }
+  [[gnu::cold]] void become_congested() noexcept;
   void flush();
 
   Loop& loop_;
   int fd_;
-  bool paused_ = false;      // by the protocol
-  bool congested_ = false;   // too much unsent
-  bool readable_ = false;    // there may be more to read than was read
-  bool ended_ = false;       // the peer sends no more than what is there
+  bool paused_ = false;     // by the protocol
+  bool congested_ = false;  // too much unsent
+  bool readable_ = false;   // there may be more to read than was read
+  bool ended_ = false;      // the peer sends no more than what is there
   bool writable_ = true;
   std::size_t wanted_ = 1;
   Buffer out_;
   std::vector<std::uint8_t> pending_;  // received and not consumed
   std::unique_ptr<Protocol> protocol_;
   std::unique_ptr<Protocol> replaced_;
+  std::unique_ptr<TlsSession> tls_;  // null: plain text
   TimePoint last_read_;
   TimePoint last_write_;
   Hook flush_hook_;

@@ -37,6 +37,10 @@
 #include "settee/base/service.h"
 #include "settee/base/task.h"
 
+namespace settee::inline v0::net {
+struct TlsInfo;
+}
+
 namespace settee::inline v0::rpc {
 
 using Baggage = std::map<std::string, std::string, std::less<>>;
@@ -65,13 +69,15 @@ class SETTEE_API Call {
  public:
   /// On a server, with `received`; on a client, where headers go to `sent`.
   Call(Side side, std::string_view service, std::string_view method, std::string_view peer,
-       const ReceivedHeaders* received = nullptr, Baggage* sent = nullptr) noexcept
+       const ReceivedHeaders* received = nullptr, Baggage* sent = nullptr,
+       const net::TlsInfo* tls = nullptr) noexcept
       : side_(side),
         service_(service),
         method_(method),
         peer_(peer),
         received_(received),
-        sent_(sent) {}
+        sent_(sent),
+        tls_(tls) {}
 
   Side side() const noexcept { return side_; }
   /// Unique name: "com.acme.Quotes:1.0".
@@ -79,6 +85,9 @@ class SETTEE_API Call {
   std::string_view method() const noexcept { return method_; }
   /// The other end's address.
   std::string_view peer() const noexcept { return peer_; }
+  /// On a server: who the caller is (settee/net/tls.h), while the call lives. Null: it came in plain
+  /// text, or from this process.
+  const net::TlsInfo* tls() const noexcept { return tls_; }
 
   /// A header of the request. Empty if there is none. On a server: until the method begins.
   std::string_view header(std::string_view name) const;
@@ -95,6 +104,7 @@ class SETTEE_API Call {
   std::string_view peer_;
   const ReceivedHeaders* received_;
   Baggage* sent_;
+  const net::TlsInfo* tls_;
 };
 
 /// The call that the current handler serves, from its Context; null outside of one.

@@ -28,6 +28,7 @@
 #include "settee/base/service.h"
 #include "settee/hessian/dialect.h"
 #include "settee/hessian/value.h"
+#include "settee/net/tls.h"
 #include "settee/rpc/fault_tolerance.h"
 #include "settee/rpc/refer_options.h"
 
@@ -57,6 +58,8 @@ struct ClientOptions {
   CircuitBreaker circuit_breaker = {};
   /// Changes timeouts, retries and balancers while references live: settee/rpc/dynamic_config.h.
   std::shared_ptr<DynamicConfig> dynamic_config = nullptr;
+  /// Speaks TLS with all servers. Null: plain text.
+  std::shared_ptr<net::TlsClientContext> tls = nullptr;
   Serialization serialization = Serialization::kHessian;
   hessian::Dialect dialect = hessian::Dialect::kSofa3;
 };

@@ -41,6 +41,7 @@ class Checker {
                 fmt::format("expected bolt, got \"{}\"", server.protocol));
       }
       registries(at, server.registry, &RegistryConfig::register_, "register");
+      if (server.tls) tls_version(config_path(at, "tls"), server.tls->min_version);
     }
     for (const auto& [name, provider] : settings_.providers) {
       const std::string at = path("providers", name);
@@ -53,6 +54,9 @@ class Checker {
       check(path("consumers", name), consumer);
     }
     balancer(path("client", "loadBalancer"), settings_.client.load_balancer);
+    if (settings_.client.tls) {
+      tls_version(path("client", "tls"), settings_.client.tls->min_version);
+    }
     if (settings_.fault_tolerance.time_window % std::chrono::seconds(1) != milliseconds(0)) {
       problem(path("faultTolerance", "timeWindow"), "expected whole seconds");
     }
@@ -139,6 +143,11 @@ class Checker {
     }
   }
 
+  void tls_version(const std::string& at, const std::string& version) {
+    if (version == "1.2" || version == "1.3") return;
+    problem(config_path(at, "minVersion"), fmt::format("expected 1.2 or 1.3, got \"{}\"", version));
+  }
+
   void pool(const std::string& at, const std::optional<ThreadPoolConfig>& pool) {
     if (!pool || pool->core_threads <= pool->max_threads) return;
     problem(config_path(config_path(at, "threadPool"), "coreThreads"),
@@ -190,6 +199,52 @@ void copy_fields(const FaultToleranceConfig& from, FaultTolerance& to) {
   to.degrade_least_weight = from.degrade_least_weight;
   to.weight_recover_rate = from.weight_recover_rate;
   to.degrade_max_ip_count = from.degrade_max_ip_count;
+}
+
+net::TlsVersion tls_version(const std::string& name) {
+  return name == "1.3" ? net::TlsVersion::k1_3 : net::TlsVersion::k1_2;
+}
+
+net::TlsServerOptions tls_options(const ServerTlsConfig& config) {
+  net::TlsServerOptions options;
+  options.certificate = config.certificate;
+  options.key = config.key;
+  for (const TlsPairConfig& pair : config.more_certificates) {
+    options.more_certificates.push_back({pair.certificate, pair.key});
+  }
+  options.client_ca = config.client_ca;
+  options.client_certificate_optional = config.client_certificate_optional;
+  options.plain_text_too = config.plain_text_too;
+  options.min_version = tls_version(config.min_version);
+  options.handshake_timeout = config.handshake_timeout;
+  options.max_handshakes = static_cast<std::size_t>(config.max_handshakes);
+  options.scan_period = config.scan_period;
+  return options;
+}
+
+net::TlsClientOptions tls_options(const ClientTlsConfig& config) {
+  net::TlsClientOptions options;
+  options.ca = config.ca;
+  options.certificate = config.certificate;
+  options.key = config.key;
+  options.server_name = config.server_name;
+  options.insecure_trust_anybody = config.insecure_trust_anybody;
+  options.min_version = tls_version(config.min_version);
+  options.handshake_timeout = config.handshake_timeout;
+  options.scan_period = config.scan_period;
+  return options;
+}
+
+// The context of the section `at`, which its Errors name.
+template <class Context, class Section>
+std::shared_ptr<Context> make_tls(Runtime& runtime, const std::optional<Section>& section,
+                                  const std::string& at) {
+  if (!section) return nullptr;
+  try {
+    return std::make_shared<Context>(runtime, tls_options(*section));
+  } catch (const Error& error) {
+    throw error.within(at);
+  }
 }
 
 Config loaded(const std::string& path) {
@@ -386,6 +441,9 @@ ServerOptions RpcConfig::server(std::string_view name) const {
   options.leave = config.leave;
   options.public_host = config.virtual_host;
   options.public_port = static_cast<std::uint16_t>(config.virtual_port);
+  options.tls = make_tls<net::TlsServerContext>(
+      state_->runtime, config.tls,
+      config_path(config_path(config_path(state_->path, "servers"), name), "tls"));
   const std::vector<std::string> used = state_->used(config.registry, &RegistryConfig::register_);
   if (!used.empty()) options.register_timeout = milliseconds(0);
   for (const std::string& registry : used) {
@@ -447,6 +505,8 @@ ClientOptions RpcConfig::client() const {
   options.heartbeat = config.heartbeat_period;
   options.max_frame = static_cast<std::uint32_t>(config.payload);
   options.dynamic_config = state_->dynamic_config();
+  options.tls = make_tls<net::TlsClientContext>(
+      state_->runtime, config.tls, config_path(config_path(state_->path, "client"), "tls"));
   copy_fields(settings.fault_tolerance, options.fault_tolerance);
   options.outlier_ejection = settings.outlier_ejection;
   options.circuit_breaker = settings.circuit_breaker;

@@ -81,6 +81,36 @@ struct RegistryConfig {
   ZookeeperParameters parameters;
 };
 
+/// moreCertificates: of a server's tls
+struct TlsPairConfig {
+  std::string certificate;
+  std::string key;
+};
+/// servers.*.tls: net::TlsServerOptions, which tells of each. Settee's own.
+struct ServerTlsConfig {
+  std::string certificate;
+  std::string key;
+  std::vector<TlsPairConfig> more_certificates;         ///< moreCertificates
+  std::string client_ca;                                ///< clientCa
+  bool client_certificate_optional = false;             ///< clientCertificateOptional
+  bool plain_text_too = false;                          ///< plainTextToo
+  std::string min_version = "1.2";                      ///< minVersion: 1.2 or 1.3
+  std::chrono::milliseconds handshake_timeout{10'000};  ///< handshakeTimeout
+  std::int64_t max_handshakes = 1'024;                  ///< maxHandshakes
+  std::chrono::milliseconds scan_period{2'000};         ///< scanPeriod
+};
+/// client.tls: net::TlsClientOptions, which tells of each. Settee's own.
+struct ClientTlsConfig {
+  std::string ca;
+  std::string certificate;
+  std::string key;
+  std::string server_name;                              ///< serverName
+  bool insecure_trust_anybody = false;                  ///< insecureTrustAnybody
+  std::string min_version = "1.2";                      ///< minVersion: 1.2 or 1.3
+  std::chrono::milliseconds handshake_timeout{10'000};  ///< handshakeTimeout
+  std::chrono::milliseconds scan_period{2'000};         ///< scanPeriod
+};
+
 /// servers: by a name of your own
 struct ServerConfig {
   std::string protocol = "bolt";
@@ -96,6 +126,7 @@ struct ServerConfig {
   std::chrono::milliseconds leave{1'000};          ///< ServerOptions::leave
   std::chrono::milliseconds idle_timeout{90'000};  ///< idleTimeout: ServerOptions::idle_close
   std::int64_t max_in_flight = 4'096;              ///< maxInFlight: calls of one connection.
+  std::optional<ServerTlsConfig> tls;              ///< Null: plain text.
 };
 
 /// threadPool: for blocking methods, with the defaults of SOFARPC's UserThreadPool.
@@ -201,6 +232,8 @@ struct ClientConfig {
   std::chrono::milliseconds reconnect_period{10'000};  ///< reconnectPeriod: the longest pause.
   std::chrono::milliseconds heartbeat_period{15'000};  ///< heartbeatPeriod: that of Java's Bolt.
   std::int64_t payload = 64LL * 1024 * 1024;           ///< Bytes of a response's content.
+  // Settee's own.
+  std::optional<ClientTlsConfig> tls;  ///< Null: plain text.
 };
 
 /// faultTolerance: see settee/rpc/fault_tolerance.h, of which the fields have the same names.
@@ -306,10 +339,24 @@ SETTEE_STRUCT(settee::rpc::RegistryConfig, "settee.rpc.RegistryConfig", protocol
               (scan_period, "scanPeriod"), (backup_directory, "backupDirectory"), parameters)
 SETTEE_LIMITS(settee::rpc::RegistryConfig, (timeout, 1ms, 1h), (session_timeout, 100ms, 1h),
               (scan_period, 1ms, 1h))
+SETTEE_STRUCT(settee::rpc::TlsPairConfig, "settee.rpc.TlsPairConfig", certificate, key)
+SETTEE_STRUCT(settee::rpc::ServerTlsConfig, "settee.rpc.ServerTlsConfig", certificate, key,
+              (more_certificates, "moreCertificates"), (client_ca, "clientCa"),
+              (client_certificate_optional, "clientCertificateOptional"),
+              (plain_text_too, "plainTextToo"), (min_version, "minVersion"),
+              (handshake_timeout, "handshakeTimeout"), (max_handshakes, "maxHandshakes"),
+              (scan_period, "scanPeriod"))
+SETTEE_LIMITS(settee::rpc::ServerTlsConfig, (handshake_timeout, 1ms, 1h),
+              (max_handshakes, 1, settee::kNoLimit), (scan_period, 0ms, 24h))
+SETTEE_STRUCT(settee::rpc::ClientTlsConfig, "settee.rpc.ClientTlsConfig", ca, certificate, key,
+              (server_name, "serverName"), (insecure_trust_anybody, "insecureTrustAnybody"),
+              (min_version, "minVersion"), (handshake_timeout, "handshakeTimeout"),
+              (scan_period, "scanPeriod"))
+SETTEE_LIMITS(settee::rpc::ClientTlsConfig, (handshake_timeout, 1ms, 1h), (scan_period, 0ms, 24h))
 SETTEE_STRUCT(settee::rpc::ServerConfig, "settee.rpc.ServerConfig", protocol, host, port,
               (virtual_host, "virtualHost"), (virtual_port, "virtualPort"), accepts, payload,
               (stop_timeout, "stopTimeout"), registry, leave, (idle_timeout, "idleTimeout"),
-              (max_in_flight, "maxInFlight"))
+              (max_in_flight, "maxInFlight"), tls)
 SETTEE_LIMITS(settee::rpc::ServerConfig, (port, 0, 65535), (virtual_port, 0, 65535),
               (accepts, 1, settee::kNoLimit), (payload, 1024, 4294967295), (stop_timeout, 0ms, 24h),
               (leave, 0ms, 24h), (idle_timeout, 0ms, settee::kNoLimit),
@@ -360,7 +407,7 @@ SETTEE_LIMITS(settee::rpc::ConsumerConfig, (version, 1, 100), (timeout, -1ms, se
 SETTEE_STRUCT(settee::rpc::ClientConfig, "settee.rpc.ClientConfig", timeout, retries,
               (load_balancer, "loadBalancer"), cluster, serialization, (in_jvm, "inJVM"),
               (connect_timeout, "connectTimeout"), (reconnect_period, "reconnectPeriod"),
-              (heartbeat_period, "heartbeatPeriod"), payload)
+              (heartbeat_period, "heartbeatPeriod"), payload, tls)
 SETTEE_LIMITS(settee::rpc::ClientConfig, (timeout, 1ms, settee::kNoLimit), (retries, 0, 1000),
               (connect_timeout, 1ms, 1h), (reconnect_period, 1ms, 24h),
               (heartbeat_period, 0ms, 24h), (payload, 1024, 4294967295))

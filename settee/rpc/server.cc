@@ -114,16 +114,24 @@ class Detector final : public net::Protocol, private Timer {
       return {0};
     }
     core_->stats.bad_frames.add();
-    const std::string message = fmt::format(
-        "from {}: first byte 0x{:02x} is of no protocol that is spoken here (offset 0); "
-        "connection closed",
-        connection.peer().to_string(), data[0]);
-    core_->log_bad_peer(message);
-    connection.close(Error(Code::kProtocol, message));
+    constexpr std::uint8_t kTlsHandshake = 0x16;
+    connection.close(Error(
+        Code::kProtocol,
+        fmt::format("from {}: first byte 0x{:02x} is of no protocol that is spoken here (offset "
+                    "0){}; connection closed",
+                    connection.peer().to_string(), data[0],
+                    data[0] == kTlsHandshake && !core_->options.tls
+                        ? ": it is TLS, which needs ServerOptions::tls"
+                        : "")));
     return {0};
   }
-  void on_close(net::Connection& connection, const Error&) override {
+  void on_close(net::Connection& connection, const Error& why) override {
     disarm();
+    // Whoever just went away, or was silent, is nobody's business.
+    if (why.code() == Code::kProtocol || why.code() == Code::kTimeout ||
+        why.code() == Code::kLimit) {
+      core_->log_bad_peer(why.message());
+    }
     core_->forget(connection);
   }
 
@@ -455,6 +463,7 @@ void Server::Core::accept(Loop& loop, net::Socket socket) {
   auto connection = std::make_shared<net::Connection>(loop, socket.release(), peer,
                                                       connection_options, net_stats);
   of(loop).connections.insert(connection);
+  if (options.tls) connection->accept_tls(*options.tls);
   try {
     connection->begin(std::make_unique<Detector>(shared_from_this()));
   } catch (const Error& error) {

@@ -37,6 +37,7 @@
 
 #include "settee/base/runtime.h"
 #include "settee/base/service.h"
+#include "settee/net/tls.h"
 #include "settee/rpc/call.h"
 
 namespace settee::inline v0::rpc {
@@ -68,7 +69,10 @@ struct ServerOptions {
   /// How long stop() serves on after it has withdrawn the services: consumers hear of it meanwhile.
   std::chrono::milliseconds leave{1'000};
 
-  /// Sees each call's peer, headers and (in the current Context) baggage before anything else does.
+  /// Speaks TLS with its peers, and plain text too if the context says so. Null: plain text only.
+  std::shared_ptr<net::TlsServerContext> tls = nullptr;
+
+  /// Sees each call's peer (its certificate too: Call::tls()), headers and (in the current Context) baggage before anything else does.
   /// The caller is answered with the Error that it returns; the peer's address and that Error are
   /// logged. It runs on a loop, for every call, on several loops at once: it must not block. What
   /// has to wait for somebody is a Filter.

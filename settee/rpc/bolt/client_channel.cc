@@ -256,6 +256,11 @@ class Channel::Protocol final : public net::Protocol {
   Taken on_data(net::Connection&, std::span<const std::uint8_t> data) override {
     return channel_->on_data(data);
   }
+  void on_secured(net::Connection&) override {
+    channel_->connecting_ = false;
+    channel_->connection_ = std::move(channel_->securing_);
+    channel_->on_ready();
+  }
   void on_close(net::Connection&, const Error& why) override { channel_->on_lost(why); }
   void on_drained(net::Connection&) override { channel_->wake_for_room(); }
 
@@ -334,14 +339,25 @@ void Channel::on_connected(net::Socket socket) {
   const net::SocketAddress peer = socket.peer();
   auto connection =
       std::make_shared<net::Connection>(loop_, socket.release(), peer, options, shared_->net_stats);
-  connection_ = connection;
+  const bool secures = shared_->options.tls != nullptr;
   try {
+    if (secures) {
+      connection->start_tls(*shared_->options.tls, endpoint_.unix_path ? "" : endpoint_.host);
+    }
+    (secures ? securing_ : connection_) = connection;
+    connecting_ = secures;
     connection->begin(std::make_unique<Protocol>(shared_from_this()));
   } catch (const Error& error) {
     connection_.reset();
+    securing_.reset();
+    connecting_ = false;
     on_failed(error.within(fmt::format("connect to {}", address_)));
     return;
   }
+  if (!secures) on_ready();
+}
+
+void Channel::on_ready() {
   shared_->stats.connects.add();
   last_error_.reset();
   heard_ = false;
@@ -385,6 +401,16 @@ void Channel::back_off(const Error& error) {
 constexpr Duration kSoon = std::chrono::seconds(1);
 
 void Channel::on_lost(const Error& why) {
+  if (std::exchange(securing_, nullptr)) {
+    connecting_ = false;
+    if (shared_->stopped.load() || retired_) {
+      be(AddressHealth::Part::kNone);
+      wake(why);
+    } else {
+      on_failed(why.within(fmt::format("connect to {}", address_)));
+    }
+    return;
+  }
   connection_.reset();
   beat_->disarm();
   // Before anybody hears of it, and calls again.
@@ -576,6 +602,14 @@ net::Protocol::Taken Channel::on_data(std::span<const std::uint8_t> data) {
   limits.content = shared_->options.max_frame;
   std::size_t used = 0;
   std::size_t wanted = 1;
+  constexpr std::uint8_t kTlsAlert = 0x15;
+  if (!heard_ && data[0] == kTlsAlert && !shared_->options.tls) {
+    connection_->close(Error(Code::kConnectFailed,
+                             fmt::format("{} speaks TLS, and was sent plain text: set "
+                                         "ClientOptions::tls",
+                                         address_)));
+    return {0};
+  }
   if (!std::exchange(heard_, true)) failures_ = 0;
   // What runs in between may end the connection, and make another.
   const net::Connection* const ours = connection_.get();
@@ -713,6 +747,11 @@ void Channel::retire() {
   retry_->disarm();
   beat_->disarm();
   retired_ = true;
+  if (securing_ != nullptr) {
+    const auto connection = securing_;
+    connection->close(Error(Code::kStopped, fmt::format("{} is no longer called", address_)));
+    return;
+  }
   if (connection_ == nullptr) {
     be(AddressHealth::Part::kNone);
     return;
@@ -730,7 +769,7 @@ void Channel::stop() {
   if (connection_ == nullptr) be(AddressHealth::Part::kNone);
   fail_all(stopped);
   wake(stopped);
-  if (connection_ != nullptr) connection_->close(stopped);
+  if (const auto connection = securing_ ? securing_ : connection_) connection->close(stopped);
 }
 
 }  // namespace settee::inline v0::rpc::bolt

@@ -58,11 +58,12 @@ void ServerSession::on_timer() {
   }
 }
 
-const std::string& ServerSession::peer_text() {
-  if (!peer_text_) {
-    peer_text_ = std::make_shared<const std::string>(connection_.peer().to_string());
+const SessionPeer& ServerSession::peer() {
+  if (!peer_) {
+    peer_ = std::make_shared<const SessionPeer>(
+        SessionPeer{connection_.peer().to_string(), connection_.tls()});
   }
-  return *peer_text_;
+  return *peer_;
 }
 
 net::Protocol::Taken ServerSession::on_data(net::Connection& connection,
@@ -467,7 +468,8 @@ bool ServerSession::let_in(const Frame& frame, MethodEntry& method, const Baggag
 
 bool ServerSession::authenticated(const Frame& frame, MethodEntry& method, const Baggage& baggage) {
   const FrameHeaders headers(frame.header);
-  const Call call(Side::kServer, method.service->unique_name, method.name, peer_text(), &headers);
+  const Call call(Side::kServer, method.service->unique_name, method.name, peer_text(), &headers,
+                  nullptr, peer().tls.get());
   Result<void> passed;
   {
     Context context;

@@ -195,6 +195,7 @@ class Channel final : public std::enable_shared_from_this<Channel> {
 
   settee::detail::Detached connect(std::shared_ptr<Channel> self);
   void on_connected(net::Socket socket);
+  void on_ready();
   void on_failed(Error error);
   void back_off(const Error& error);
   void on_lost(const Error& why);
@@ -219,6 +220,7 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   std::string address_;
 
   std::shared_ptr<net::Connection> connection_;
+  std::shared_ptr<net::Connection> securing_;  // TLS's handshake is not done: still connecting
   bool connecting_ = false;
   bool retired_ = false;
   bool heard_ = false;  // the connection has brought a byte

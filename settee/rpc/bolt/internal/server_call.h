@@ -43,7 +43,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
   /// The Context under which the handler runs.
   Context make_context(const Frame& frame, Baggage baggage);
   void session_gone() noexcept {
-    peer_ = session_->peer_text_;
+    peer_ = session_->peer_;
     session_ = nullptr;
   }
   Loop& loop() noexcept { return loop_; }
@@ -119,7 +119,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
   TimePoint deadline_ = kNoDeadline;  // the earlier of that and the service's own
   FrameHeaders headers_;              // until the method begins
   Call call_;
-  std::shared_ptr<const std::string> peer_;  // what call_ names, when the session has gone
+  std::shared_ptr<const SessionPeer> peer_;  // what call_ names, when the session has gone
   Buffer aside_;
   TimePoint measured_from_{};           // of a method with a limit that measures
   std::unique_ptr<CallWatch> watched_;  // null: nobody listens
@@ -147,7 +147,7 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
                           : Status::kSuccess),
       headers_(frame.header),
       call_(Side::kServer, method.service->unique_name, method.name, session.peer_text(),
-            &headers_) {
+            &headers_, nullptr, session.peer().tls.get()) {
   enlist(session.calls_.first());
   ++session.in_flight_;
   core_.stats.calls.add();

@@ -20,6 +20,12 @@ namespace settee::inline v0::rpc::bolt {
 class ArgumentSource;
 class ServerCall;
 
+/// The other end of a session; constant.
+struct SessionPeer {
+  std::string text;
+  std::shared_ptr<const net::TlsInfo> tls;
+};
+
 /// What all sessions of a server share; constant.
 struct ServerFormat {
   ResponseFormat sofa3{Dialect::kSofa3};
@@ -100,7 +106,8 @@ class ServerSession final : public net::Protocol, private Timer {
   void answer_failure(const Frame& frame, std::string_view message);
   void answer_status(const Frame& frame, Status status, std::string_view message);
 
-  const std::string& peer_text();
+  const SessionPeer& peer();
+  const std::string& peer_text() { return peer().text; }
 
   std::shared_ptr<Server::Core> core_;
   std::shared_ptr<const ServerFormat> format_;
@@ -118,7 +125,7 @@ class ServerSession final : public net::Protocol, private Timer {
   bool watched_ = false;    // somebody listens to what becomes of calls, as of this read
   bool held_back_ = false;  // not read, as too much is in flight
   // Outlives the session with calls that still run: what they call their peer points to it.
-  std::shared_ptr<const std::string> peer_text_;
+  std::shared_ptr<const SessionPeer> peer_;
 };
 
 }  // namespace settee::inline v0::rpc::bolt
