@@ -272,6 +272,12 @@ struct Http2Session::Glue {
   static int on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     Http2Session& me = self(user);
     if (frame->hd.type == NGHTTP2_DATA) me.window_updates_ += kWindowUpdatesPerData;
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
+      me.stop_peer(RefusedBy::kBadRequest,
+                   fmt::format("HTTP/2: {} {}", nghttp2_http2_strerror(frame->goaway.error_code),
+                               printable({reinterpret_cast<const char*>(frame->goaway.opaque_data),
+                                          frame->goaway.opaque_data_len})));
+    }
     // Made to reset a stream again and again, we work as for a peer that does it itself.
     if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
         !me.resets_.take(me.loop().now())) {
@@ -469,7 +475,8 @@ void Http2Session::on_begin(net::Connection&) {
   nghttp2_session_callbacks_set_send_data_callback(callbacks, Glue::send_data);
   nghttp2_option_set_no_auto_window_update(option, 1);
   nghttp2_option_set_max_continuations(option, kMostContinuations);
-  // Ours is the smaller one, and is counted.
+  // Ours are the smaller ones, and are counted.
+  nghttp2_option_set_max_outbound_ack(option, core().options.max_idle_frames + 1'000);
   nghttp2_option_set_stream_reset_rate_limit(option, core().options.max_resets + 1'000,
                                              static_cast<std::uint64_t>(kResetsPerSecond) + 50);
   const int made = nghttp2_session_server_new2(&native_->session, callbacks, this, option);
