@@ -132,6 +132,7 @@ void Http1Session::begin_exchange() {
   chunked_ = false;
   until_close_ = false;
   answered_ = false;
+  head_sent_ = false;
   const std::string_view expect = request.headers.get("expect");
   expects_continue_ = version_ == Version::kHttp11 && same_name(expect, "100-continue");
   if (!expect.empty() && !expects_continue_ && version_ == Version::kHttp11) {
@@ -189,7 +190,7 @@ void Http1Session::on_body(std::span<const std::uint8_t> data) {
 }
 
 void Http1Session::want_body() {
-  if (!std::exchange(expects_continue_, false)) return;
+  if (head_sent_ || !std::exchange(expects_continue_, false)) return;
   connection().out().append("HTTP/1.1 100 Continue\r\n\r\n");
   connection().cork();
 }
@@ -372,6 +373,9 @@ void append_field(Buffer& out, std::string_view name, std::string_view value) {
 
 void Http1Session::send_head(const Response& response, std::optional<std::uint64_t> length,
                              bool end) {
+  // A streaming handler that answers before it reads wants the body all the same.
+  if (response.status < 300 && exchange_ && exchange_->running()) want_body();
+  head_sent_ = true;
   Buffer& out = connection().out();
   append_status_line(out, response.status);
   bool dated = false;

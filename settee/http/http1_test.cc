@@ -135,6 +135,29 @@ TEST_F(Http1Test, WhoWaitsForContinueGetsItOnlyIfTheBodyIsWanted) {
   EXPECT_EQ(odd.answer().status, 417);
 }
 
+TEST_F(Http1Test, AStreamingHandlerThatAnswersFirstWantsTheBodyAllTheSame) {
+  struct Echo final : BodySource {
+    explicit Echo(Body b) : body(std::move(b)) {}
+    Task<std::optional<Bytes>> next() override { return body.next(); }
+    Body body;
+  };
+  table_->add(
+      "POST", "/back",
+      [](Request request) -> Task<Response> {
+        co_return Response(200, "text/plain", std::make_unique<Echo>(std::move(request.body)));
+      },
+      streaming());
+  serve();
+  Peer peer(port());
+  ASSERT_TRUE(
+      peer.send("POST /back HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n"
+                "transfer-encoding: chunked\r\n\r\n"));
+  EXPECT_EQ(peer.answer().status, 100);
+  ASSERT_TRUE(peer.send("4\r\nback\r\n0\r\n\r\n" + get("/hello")));
+  EXPECT_EQ(peer.answer().body, "back");
+  EXPECT_EQ(peer.answer().body, "hello");
+}
+
 TEST_F(Http1Test, TheRestOfASmallRequestThatIsAnsweredEarlyIsSkipped) {
   serve();
   Peer peer(port());

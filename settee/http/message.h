@@ -15,6 +15,7 @@
 
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -129,8 +130,9 @@ class SETTEE_API Body {
   Body(std::string_view text) : bytes_(text) {}                      // NOLINT: it is one
   Body(const std::string& text) : bytes_(std::string_view(text)) {}  // NOLINT: it is one
   Body(const char* text) : bytes_(std::string_view(text)) {}         // NOLINT: it is one
-  Body(std::unique_ptr<BodySource> source) noexcept                  // NOLINT: it is one
-      : source_(std::move(source)) {}
+  template <std::derived_from<BodySource> Source>
+  Body(std::unique_ptr<Source> source) noexcept
+      : source_(std::move(source)) {}  // NOLINT: it is one
   /// The stream's values as parts.
   Body(AsyncStream<Bytes> parts);  // NOLINT: it is one
 

@@ -74,6 +74,7 @@ class Http1Session final : public Session, private Carrier, private Http1Reader,
   bool stray_line_ = false;  // one is forgiven before each request
   bool first_ = true;        // nothing has been read yet
   bool feeding_ = false;
+  bool head_sent_ = false;
   bool answered_ = false;  // exchange_ has been
   bool keep_alive_ = true;
   bool chunked_ = false;      // the answer
