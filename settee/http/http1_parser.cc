@@ -212,8 +212,9 @@ Headers& Http1Parser::trailers() noexcept { return impl_->trailers; }
 bool Http1Parser::has_body() const noexcept { return !impl_->is_done(); }
 
 std::optional<std::uint64_t> Http1Parser::length() const noexcept {
-  if (const auto length = impl_->content_length()) return *length;
-  return std::nullopt;
+  if (!impl_->is_header_done()) return std::nullopt;
+  const auto length = impl_->content_length();
+  return length ? std::optional<std::uint64_t>(*length) : std::nullopt;
 }
 
 bool Http1Parser::keep_alive() const noexcept { return impl_->keep_alive(); }

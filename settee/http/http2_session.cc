@@ -508,9 +508,8 @@ void Http2Session::on_begin(net::Connection&) {
       connection().close(refusal(RefusedBy::kBadRequest, "its HTTP2-Settings cannot be used"));
       return;
     }
-    Stream& begun = *stream;
     streams_[1] = std::move(stream);
-    begin(begun, false);
+    upgraded_ = true;
   }
   if (core().draining.load(std::memory_order_relaxed)) drain();
   pump();
@@ -581,6 +580,11 @@ net::Protocol::Taken Http2Session::on_data(net::Connection& connection,
                                            std::span<const std::uint8_t> data) {
   busy_ = true;
   const ssize_t taken = nghttp2_session_mem_recv(native_->session, data.data(), data.size());
+  // An upgraded request is answered when its peer has said that it is ready: curl, for one, has little
+  // room for what comes right behind the 101.
+  if (greeted_ && std::exchange(upgraded_, false)) {
+    if (const auto first = streams_.find(1); first != streams_.end()) begin(*first->second, false);
+  }
   busy_ = false;
   gone_.clear();
   if (stopped_by_) {

@@ -114,6 +114,8 @@ TEST_F(Http2Test, AStreamingHandlerSlowsItsStreamOnly) {
   slow_reader_ = true;
   serve();
   Http2Peer peer(port());
+  ASSERT_NE(peer.next(NGHTTP2_SETTINGS).type, -1);
+  ASSERT_TRUE(peer.send(NGHTTP2_SETTINGS, 1, 0, ""));  // now the window is what it asked for
   ASSERT_TRUE(peer.begin(1, "/count"));
   // All that the window has room for, then nothing is given until the handler has read.
   const std::string part(16 * 1024, 'b');
@@ -167,9 +169,9 @@ TEST_F(Http2Test, ARequestOfHttp1MayAskForIt) {
   const Answer switching = peer.peer().answer();
   EXPECT_EQ(switching.status, 101);
   EXPECT_TRUE(switching.has("upgrade: h2c\r\n"));
-  EXPECT_EQ(peer.answer(1).body, "hello");
   ASSERT_TRUE(peer.send_raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" +
                             Http2Peer::frame(NGHTTP2_SETTINGS, 0, 0, "")));
+  EXPECT_EQ(peer.answer(1).body, "hello");
   ASSERT_TRUE(peer.ask(3, "/nap?ms=1"));
   EXPECT_EQ(peer.answer(3).body, "slept");
 }

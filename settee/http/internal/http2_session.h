@@ -80,8 +80,9 @@ class Http2Session final : public Session, private Timer {
   TimePoint stuck_since_;
   std::optional<RefusedBy> stopped_by_;
   std::string stopped_rule_;
-  bool greeted_ = false;  // the peer's SETTINGS have come
-  bool busy_ = false;     // nghttp2 is on the stack
+  bool greeted_ = false;   // the peer's SETTINGS have come
+  bool upgraded_ = false;  // and stream 1 is not begun yet
+  bool busy_ = false;      // nghttp2 is on the stack
   bool draining_ = false;
   bool leaving_ = false;
 };
