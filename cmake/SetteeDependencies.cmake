@@ -13,8 +13,27 @@ find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(simdjson REQUIRED)
+find_package(Boost REQUIRED)  # Beast's HTTP parser; headers only
 find_package(Protobuf QUIET)
 set(SETTEE_HAVE_PROTOBUF ${Protobuf_FOUND})
+
+# nghttp2, for HTTP/2. An upstream 1.52 lacks two defences that Debian's has: it is asked for them.
+find_path(SETTEE_NGHTTP2_INCLUDE_DIR nghttp2/nghttp2.h REQUIRED)
+find_library(SETTEE_NGHTTP2_LIBRARY nghttp2 REQUIRED)
+mark_as_advanced(SETTEE_NGHTTP2_INCLUDE_DIR SETTEE_NGHTTP2_LIBRARY)
+foreach(defence IN ITEMS nghttp2_option_set_stream_reset_rate_limit
+    nghttp2_option_set_max_continuations)
+  file(STRINGS "${SETTEE_NGHTTP2_INCLUDE_DIR}/nghttp2/nghttp2.h" settee_found REGEX "${defence}")
+  if(NOT settee_found)
+    message(FATAL_ERROR "nghttp2 in ${SETTEE_NGHTTP2_INCLUDE_DIR} has no ${defence}: servers would "
+      "be open to CVE-2023-44487 or CVE-2024-28182. Take 1.61 or newer, or Debian's 1.52.0-1+deb12u2")
+  endif()
+endforeach()
+# Named as the library is: a static consumer, who does not have this target, links -lnghttp2.
+add_library(nghttp2 UNKNOWN IMPORTED)
+set_target_properties(nghttp2 PROPERTIES
+  IMPORTED_LOCATION "${SETTEE_NGHTTP2_LIBRARY}"
+  INTERFACE_INCLUDE_DIRECTORIES "${SETTEE_NGHTTP2_INCLUDE_DIR}")
 
 # ZooKeeper's C client, for rpc's registry. Debian ships neither a CMake package nor a pkg-config file.
 find_path(SETTEE_ZOOKEEPER_INCLUDE_DIR zookeeper/zookeeper.h)
@@ -59,6 +78,8 @@ set(settee_third_party
   "OpenSSL::SSL|OpenSSL|libssl"
   "OpenSSL::Crypto|OpenSSL|libcrypto"
   "ZLIB::ZLIB|ZLIB|zlib"
+  "Boost::headers|Boost|"
+  "nghttp2||libnghttp2"
   "fmt::fmt|fmt|fmt"
   "spdlog::spdlog|spdlog|spdlog"
   "yaml-cpp|yaml-cpp|yaml-cpp"

@@ -244,6 +244,9 @@ LIMIT_STRUCTS = (
     ("settee/rpc/registry.h", "RegistryOptions", "rpc::RegistryOptions",
      {"backup_directory", "auth_scheme", "auth"}),
     ("settee/rpc/bolt/frame.h", "FrameLimits", "rpc::bolt::FrameLimits", set()),
+    ("settee/http/server.h", "ServerOptions", "http::ServerOptions",
+     {"host", "port", "token", "compress", "cors"}),
+    ("settee/http/handler.h", "HandlerOptions", "http::HandlerOptions", {"streaming"}),
     (
         "settee/net/connection.h",
         "ConnectionOptions",

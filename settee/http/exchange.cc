@@ -1,0 +1,513 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/http/internal/exchange.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "settee/http/internal/characters.h"
+
+namespace settee::inline v0::http {
+
+namespace {
+
+constexpr std::size_t kCompressFrom = 1024;
+// A source that always has more lets others have their turn after so many bytes.
+constexpr std::size_t kTurnBytes = 256 * 1024;
+
+constexpr ContextKey<CancelItem> kExchange{"http.exchange"};
+
+// In a time that does not tell how much of it is right.
+bool same_secret(std::string_view a, std::string_view b) noexcept {
+  unsigned difference = a.size() == b.size() ? 0 : 1;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference |= static_cast<unsigned char>(a[i]) ^
+                  static_cast<unsigned char>(b.empty() ? 0 : b[i % b.size()]);
+  }
+  return difference == 0;
+}
+
+std::string joined(const std::vector<std::string>& items) {
+  return fmt::format("{}", fmt::join(items, ", "));
+}
+
+class IncomingBody final : public BodySource {
+ public:
+  IncomingBody(std::shared_ptr<Inflow> inflow, std::optional<std::uint64_t> size)
+      : inflow_(std::move(inflow)), size_(size) {}
+
+  Task<std::optional<Bytes>> next() override {
+    const std::shared_ptr<Inflow> in = inflow_;
+    if (!in->loop->in_loop()) co_await resume_on(*in->loop);
+    for (;;) {
+      if (!in->parts.empty()) {
+        Bytes part = std::move(in->parts.front());
+        in->parts.pop_front();
+        in->buffered -= part.size();
+        if (in->exchange != nullptr) in->exchange->taken(part.size());
+        co_return std::optional<Bytes>(std::move(part));
+      }
+      if (in->error) co_return *in->error;
+      if (in->ended) co_return std::optional<Bytes>();
+      if (in->exchange != nullptr) in->exchange->want_body();
+      settee::detail::Parking parking;
+      in->reader = parking.waker();
+      const settee::detail::Parking::Reason reason = co_await parking.wait();
+      in->reader.reset();
+      if (reason != settee::detail::Parking::Reason::kWoken) {
+        co_return settee::detail::Parking::error(reason, "reading the body of a request");
+      }
+    }
+  }
+  Headers trailers() override { return inflow_->trailers; }
+  std::optional<std::uint64_t> size() const override { return size_; }
+
+ private:
+  std::shared_ptr<Inflow> inflow_;
+  std::optional<std::uint64_t> size_;
+};
+
+}  // namespace
+
+void Inflow::wake() {
+  if (reader) settee::detail::Parking::wake(reader);
+}
+
+// Resumed by on_room() and cut().
+class Exchange::RoomAwaiter : public settee::detail::NativeAwaiter {
+ public:
+  explicit RoomAwaiter(Exchange& exchange) noexcept : exchange_(&exchange) {}
+  bool await_ready() const noexcept { return false; }
+  template <class P>
+  void await_suspend(std::coroutine_handle<P> self) noexcept {
+    exchange_->waiter_ = &self.promise();
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Exchange* exchange_;
+};
+
+Exchange::Exchange(std::shared_ptr<Server::Core> core, Loop& loop, Carrier& carrier)
+    : core_(std::move(core)), loop_(loop), carrier_(&carrier) {}
+
+Exchange::~Exchange() {
+  if (inflow_) inflow_->exchange = nullptr;
+  if (cancel_ != nullptr) cancel_->release();
+}
+
+void Exchange::cancel() const noexcept {
+  if (cancel_ != nullptr) cancel_->cancel();
+}
+
+void Exchange::begin(Request request, bool body, std::optional<std::uint64_t> length) {
+  begun_ = loop_.now();
+  request_ = std::move(request);
+  version_ = request_.version;
+  peer_ = request_.peer;
+  head_only_ = request_.method == "HEAD";
+  core_->stats.requests.add();
+  core_->stats.in_flight.add();
+  core_->unanswered.fetch_add(1, std::memory_order_relaxed);
+  told_ = core_->ended.active();
+  if (told_) {
+    method_ = request_.method;
+    target_ = request_.target;
+  }
+  if (core_->options.compress && !head_only_) {
+    accepted_ = accepted_coding(request_.headers.get("accept-encoding"));
+  }
+  if (!let_in()) return;
+  Response otherwise = Response::problem(404, "nothing is served under this path");
+  handler_ = core_->router->find(request_, otherwise);
+  if (handler_ == nullptr) {
+    answer(std::move(otherwise));
+    return;
+  }
+  const HandlerOptions& options = handler_->options();
+  if (options.streaming) {
+    if (body) {
+      inflow_ = std::make_shared<Inflow>();
+      inflow_->loop = &loop_;
+      inflow_->exchange = this;
+      request_.body = Body(std::make_unique<IncomingBody>(inflow_, length));
+    }
+    start();
+    return;
+  }
+  if (!body) {
+    start();
+    return;
+  }
+  max_body_ = options.max_body != 0 ? options.max_body : core_->options.max_body;
+  if (length && *length > max_body_) {
+    refuse(RefusedBy::kBody,
+           Response::problem(413, fmt::format("the body has {} bytes, at most {} are taken",
+                                              *length, max_body_)));
+    return;
+  }
+  if (const auto coding = request_.headers.find("content-encoding")) {
+    encoded_ = coding_of(*coding);
+    if (encoded_ == Coding::kUnknown) {
+      Response response = Response::problem(415, "bodies are taken plain, gzip or deflate");
+      response.headers.add("accept-encoding", "gzip, deflate");
+      refuse(RefusedBy::kEncoding, std::move(response));
+      return;
+    }
+  }
+  phase_ = Phase::kCollecting;
+  carrier_->want_body();
+}
+
+// Who may ask at all. False: it has been answered.
+bool Exchange::let_in() {
+  const ServerOptions& options = core_->options;
+  if (const auto origin = request_.headers.find("origin");
+      origin && !options.cors.origins.empty()) {
+    const auto& origins = options.cors.origins;
+    if (std::find(origins.begin(), origins.end(), *origin) != origins.end()) {
+      origin_ = *origin;
+    } else if (std::find(origins.begin(), origins.end(), "*") != origins.end()) {
+      origin_ = "*";
+    }
+    const auto asks = request_.headers.find("access-control-request-method");
+    // Browsers send no token with it.
+    if (request_.method == "OPTIONS" && asks) {
+      if (origin_.empty()) {
+        answer(Response::problem(403, "pages of this origin may not use this server"));
+        return false;
+      }
+      Response response(204);
+      response.headers.add("access-control-allow-methods", joined(options.cors.methods));
+      if (const auto wanted = request_.headers.find("access-control-request-headers")) {
+        const auto& headers = options.cors.headers;
+        const bool any = std::find(headers.begin(), headers.end(), "*") != headers.end();
+        response.headers.add("access-control-allow-headers",
+                             any ? std::string(*wanted) : joined(headers));
+      }
+      response.headers.add("access-control-max-age", std::to_string(options.cors.max_age.count()));
+      answer(std::move(response));
+      return false;
+    }
+  }
+  if (!options.token.empty()) {
+    constexpr std::string_view kScheme = "bearer ";
+    const std::string_view given = request_.headers.get("authorization");
+    if (given.size() < kScheme.size() || !same_name(given.substr(0, kScheme.size()), kScheme) ||
+        !same_secret(trim(given.substr(kScheme.size())), options.token)) {
+      Response response = Response::problem(401, "this server wants a bearer token");
+      response.headers.add("www-authenticate", "Bearer");
+      refuse(RefusedBy::kToken, std::move(response));
+      return false;
+    }
+  }
+  return true;
+}
+
+std::size_t Exchange::on_body(std::span<const std::uint8_t> data) {
+  received_ += data.size();
+  if (inflow_ && inflow_->exchange != nullptr) {
+    inflow_->parts.emplace_back(data);
+    inflow_->buffered += data.size();
+    inflow_->wake();
+    return 0;
+  }
+  if (phase_ != Phase::kCollecting) return data.size();
+  if (received_ > max_body_) {
+    body_.clear();
+    refuse(RefusedBy::kBody,
+           Response::problem(
+               413, fmt::format("the body is larger than the {} bytes that are taken", max_body_)));
+    return data.size();
+  }
+  body_.append(data.data(), data.size());
+  return data.size();
+}
+
+void Exchange::on_body_end(Headers trailers) {
+  if (inflow_) {
+    inflow_->ended = true;
+    inflow_->trailers = std::move(trailers);
+    inflow_->wake();
+    return;
+  }
+  if (phase_ != Phase::kCollecting) return;
+  request_.body = Body(body_.bytes());
+  body_.clear();
+  if (encoded_ != Coding::kNone) {
+    Result<Bytes> plain = decompress(encoded_, request_.body.bytes(), max_body_);
+    if (!plain) {
+      const bool large = plain.error().code() == Code::kLimit;
+      refuse(large ? RefusedBy::kBody : RefusedBy::kEncoding, Response::problem(plain.error()));
+      return;
+    }
+    request_.body = Body(*std::move(plain));
+    request_.headers.remove("content-encoding");
+    request_.headers.remove("content-length");
+  }
+  request_.body.set_trailers(std::move(trailers));
+  start();
+}
+
+void Exchange::want_body() {
+  if (carrier_ != nullptr) carrier_->want_body();
+}
+
+void Exchange::taken(std::size_t size) {
+  if (carrier_ != nullptr) carrier_->body_taken(size);
+}
+
+void Exchange::on_room() {
+  if (waiter_ != nullptr) settee::detail::schedule(*std::exchange(waiter_, nullptr));
+}
+
+void Exchange::cut(const Error& why) {
+  carrier_ = nullptr;
+  if (inflow_ && !inflow_->ended) {
+    inflow_->error = why;
+    inflow_->wake();
+  }
+  tell_end();
+  cancel();
+  on_room();
+}
+
+void Exchange::refuse(RefusedBy by, Response response) {
+  core_->refused(by);
+  if (carrier_ == nullptr) return;
+  if (phase_ == Phase::kNew || phase_ == Phase::kCollecting) {
+    answer(std::move(response));
+  } else if (phase_ != Phase::kEnded) {
+    // A handler has it: it is told by its Context, and cannot answer any more.
+    Carrier& carrier = *carrier_;
+    const Error why(Code::kLimit, fmt::format("the request was refused ({})", to_string(by)));
+    cut(why);
+    carrier.abort(why);
+  }
+}
+
+void Exchange::start() {
+  phase_ = Phase::kHandling;
+  running_ = true;
+  core_->running.fetch_add(1, std::memory_order_relaxed);
+  core_->of(loop_).exchanges.insert(this);
+  const auto own = handler_->options().timeout;
+  const auto timeout = own.count() > 0 ? own : core_->options.timeout;
+  cancel_ = new CancelItem;
+  cancel_->retain();
+  run(shared_from_this())
+      .start(Context::begin(timeout.count() > 0 ? begun_ + timeout : kNoDeadline, &kExchange,
+                            cancel_));
+}
+
+settee::detail::Detached Exchange::run([[maybe_unused]] std::shared_ptr<Exchange> self) {
+  std::optional<Response> response;
+  std::optional<Error> error;
+  {
+    std::optional<Task<Response>> task;
+    try {
+      task.emplace((*handler_)(std::move(request_)));
+    } catch (...) {
+      error = settee::detail::current_error();
+    }
+    if (task) {
+      Result<Response> made = co_await as_result(*std::move(task));
+      if (made) {
+        response.emplace(*std::move(made));
+      } else {
+        error = made.error();
+      }
+    }
+  }
+  if (!loop_.in_loop()) co_await resume_on(loop_);
+  if (carrier_ != nullptr) {
+    if (error) response.emplace(problem_of(*error));
+    if (response->body.whole()) {
+      answer(*std::move(response));
+    } else {
+      prepare(*response);
+      const bool parts = send_start(*response);
+      Body body = std::move(response->body);
+      if (parts) co_await as_result(send_parts(body));
+    }
+  }
+  handler_ended();
+}
+
+Response Exchange::problem_of(const Error& error) {
+  Response response = Response::problem(error);
+  if (response.status == 500) {
+    core_->log_peer(
+        fmt::format("a handler failed, for {}: {}", peer_ ? peer_->text : "a peer", error.what()));
+    // What escaped by accident may tell what is nobody's business.
+    if (error.code() == Code::kUnknown) return Response::problem(500, "the handler failed");
+  }
+  return response;
+}
+
+void Exchange::handler_ended() noexcept {
+  running_ = false;
+  core_->of(loop_).exchanges.erase(this);
+  handler_.reset();
+  if (inflow_) {
+    // Nobody reads on; what comes is let through.
+    inflow_->exchange = nullptr;
+    taken(std::exchange(inflow_->buffered, 0));
+    inflow_->parts.clear();
+  }
+  if (on_handler_end) std::exchange(on_handler_end, nullptr)();
+  core_->running.fetch_sub(1, std::memory_order_release);
+}
+
+void Exchange::answer(Response response) {
+  prepare(response);
+  if (!send_start(response)) return;
+  if (!response.body.whole()) {
+    // Of a Router, which has nobody to wait for its parts.
+    carrier_->abort(Error(Code::kMisuse, "an answer of a Router must have a whole body"));
+    return;
+  }
+  carrier_->send_body(response.body.bytes(), true);
+  finish();
+}
+
+void Exchange::prepare(Response& response) {
+  if (response.status < 200 || response.status > 599) {
+    core_->log(LogLevel::kError, fmt::format("a handler answered with status {}, which is none "
+                                             "(200 to 599); the client gets 500",
+                                             response.status));
+    response = Response::problem(500, "the handler failed");
+  }
+  Headers& headers = response.headers;
+  // They belong to the connection, not to handlers.
+  for (const char* name :
+       {"connection", "content-length", "transfer-encoding", "keep-alive", "upgrade"}) {
+    headers.remove(name);
+  }
+  if (!core_->options.cors.origins.empty()) {
+    if (!origin_.empty()) {
+      headers.set("access-control-allow-origin", origin_);
+      if (core_->options.cors.credentials) {
+        headers.set("access-control-allow-credentials", "true");
+      }
+    }
+    if (origin_ != "*") headers.add("vary", "origin");
+  }
+  if (core_->options.compress) compress(response);
+  status_ = response.status;
+  if (status_ >= 500) core_->stats.failures.add();
+}
+
+void Exchange::compress(Response& response) {
+  Headers& headers = response.headers;
+  const bool worth = response.status == 200 &&
+                     (!response.body.whole() || response.body.bytes().size() >= kCompressFrom) &&
+                     compressible(headers.get("content-type")) &&
+                     !headers.find("content-encoding") &&
+                     !headers.has("cache-control", "no-transform");
+  if (!worth) return;
+  headers.add("vary", "accept-encoding");
+  if (accepted_ == Coding::kNone) return;
+  headers.add("content-encoding", to_string(accepted_));
+  if (const auto tag = headers.find("etag"); tag && tag->starts_with('"')) {
+    headers.set("etag", fmt::format("W/{}", *tag));  // other bytes than those that it stands for
+  }
+  compressor_ = std::make_unique<Compressor>(accepted_);
+  if (response.body.whole()) {
+    response.body = Body(compressor_->add(response.body.bytes(), true));
+    compressor_.reset();
+  }
+}
+
+// False: that was all of it.
+bool Exchange::send_start(Response& response) {
+  phase_ = Phase::kAnswering;
+  const bool bodyless = status_ == 204 || status_ == 304;
+  if (!compressor_) length_ = response.body.size();
+  const bool end =
+      bodyless || head_only_ || (response.body.whole() && response.body.bytes().empty());
+  carrier_->send_head(response, bodyless ? std::nullopt : length_, end);
+  if (end) {
+    finish();
+    return false;
+  }
+  if (response.body.whole()) sent_ = response.body.bytes().size();
+  return true;
+}
+
+Task<void> Exchange::send_parts(Body& body) {
+  std::size_t this_turn = 0;
+  for (;;) {
+    Result<std::optional<Bytes>> part = co_await as_result(body.next());
+    if (!loop_.in_loop()) co_await resume_on(loop_);
+    if (carrier_ == nullptr) co_return;
+    if (!part) {
+      fail_answer(part.error());
+      co_return;
+    }
+    const bool last = !*part;
+    Bytes bytes = last ? Bytes() : **std::move(part);
+    if (compressor_) bytes = compressor_->add(bytes, last);
+    sent_ += bytes.size();
+    if (length_ && (sent_ > *length_ || (last && sent_ < *length_))) {
+      fail_answer(Error(Code::kMisuse, fmt::format("a body of {} bytes gave {}", *length_, sent_)));
+      co_return;
+    }
+    if (last) {
+      const Headers& trailers = body.trailers();
+      if (!bytes.empty() || trailers.empty()) carrier_->send_body(bytes, trailers.empty());
+      if (!trailers.empty()) carrier_->send_trailers(trailers);
+      finish();
+      co_return;
+    }
+    if (bytes.empty()) continue;
+    this_turn += bytes.size();
+    carrier_->send_body(std::move(bytes), false);
+    while (carrier_ != nullptr && !carrier_->has_room()) {
+      co_await RoomAwaiter(*this);
+      this_turn = 0;
+    }
+    if (carrier_ == nullptr) co_return;
+    if (this_turn >= kTurnBytes) {
+      loop_.next_turn(turn_hook_);
+      co_await RoomAwaiter(*this);
+      this_turn = 0;
+    }
+  }
+}
+
+void Exchange::fail_answer(const Error& why) {
+  core_->stats.failures.add();
+  core_->log_peer(fmt::format("an answer to {} was broken off: {}", peer_ ? peer_->text : "a peer",
+                              why.what()));
+  Carrier& carrier = *carrier_;
+  cut(why);
+  carrier.abort(why);
+}
+
+void Exchange::finish() {
+  phase_ = Phase::kEnded;
+  tell_end();
+  if (carrier_ != nullptr) carrier_->ended();
+}
+
+void Exchange::tell_end() {
+  if (std::exchange(end_told_, true)) return;
+  core_->stats.in_flight.subtract();
+  core_->unanswered.fetch_sub(1, std::memory_order_release);
+  if (!told_) return;
+  RequestEnded event;
+  event.method = method_;
+  event.target = target_;
+  if (peer_) event.peer = peer_->text;
+  event.version = version_;
+  event.status = status_;
+  event.bytes_in = received_;
+  event.bytes_out = head_only_ ? 0 : sent_;
+  event.time = Clock::now() - begun_;
+  core_->ended.publish(event);
+}
+
+}  // namespace settee::inline v0::http

@@ -1,0 +1,756 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/http/internal/http2_session.h"
+
+#include <fmt/format.h>
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "settee/http/internal/characters.h"
+#include "settee/http/internal/exchange.h"
+
+namespace settee::inline v0::http {
+
+namespace {
+
+constexpr std::size_t kStreamRoom = 64 * 1024;  // of an answer's bytes that wait in its stream
+constexpr double kSlowest = 240;                // bytes of a body in a second
+constexpr double kResetsPerSecond = 50;
+constexpr double kIdleFramesPerSecond = 100;
+constexpr std::size_t kWindowUpdatesPerData = 10;
+constexpr std::size_t kMostContinuations = 8;
+constexpr std::uint8_t kDrainPing[8] = {'d', 'r', 'a', 'i', 'n', 0, 0, 0};
+
+std::optional<std::string> base64url_decoded(std::string_view text) {
+  std::string out;
+  std::uint32_t bits = 0;
+  int count = 0;
+  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+  for (const char c : text) {
+    int value = 0;
+    if (c >= 'A' && c <= 'Z') {
+      value = c - 'A';
+    } else if (c >= 'a' && c <= 'z') {
+      value = c - 'a' + 26;
+    } else if (c >= '0' && c <= '9') {
+      value = c - '0' + 52;
+    } else if (c == '-' || c == '_') {
+      value = c == '-' ? 62 : 63;
+    } else {
+      return std::nullopt;
+    }
+    bits = (bits << 6) | static_cast<std::uint32_t>(value);
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      out += static_cast<char>((bits >> count) & 0xff);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::optional<std::string> read_http2_settings(const Headers& headers) {
+  std::size_t fields = 0;
+  for (const Headers::Field field : headers) fields += same_name(field.name, "http2-settings");
+  if (fields != 1) return std::nullopt;
+  std::optional<std::string> settings = base64url_decoded(headers.get("http2-settings"));
+  if (settings && settings->size() % 6 != 0) return std::nullopt;
+  return settings;
+}
+
+struct Http2Session::Native {
+  nghttp2_session* session = nullptr;
+  ~Native() { nghttp2_session_del(session); }
+};
+
+// A request, and what of its answer has not been handed to nghttp2 yet.
+class Http2Session::Stream final : public Carrier {
+ public:
+  Stream(Http2Session& session, std::int32_t id) : session_(session), id_(id) {}
+
+  void send_head(const Response& response, std::optional<std::uint64_t> length, bool end) override;
+  void send_body(Bytes bytes, bool end) override;
+  void send_trailers(const Headers& trailers) override;
+  bool has_room() const override {
+    return out_.size() < kStreamRoom && !session_.connection().congested();
+  }
+  void want_body() override {}
+  void body_taken(std::size_t size) override;
+  void abort(const Error& why) override;
+  void ended() override {}
+
+  void resume();
+  void submit_trailers();
+
+  Http2Session& session_;
+  const std::int32_t id_;
+  std::shared_ptr<Exchange> exchange_;
+  Request request_;
+  Headers trailers_;  // of the request
+  Headers out_trailers_;
+  Buffer out_;
+  std::size_t header_bytes_ = 0;
+  std::size_t fields_ = 0;
+  std::size_t unconsumed_ = 0;  // of the body, on its way to a streaming handler
+  std::size_t collected_ = 0;
+  TimePoint moved_;  // when its answer last went on
+  int refused_ = 0;  // the status that it is answered with
+  bool out_ended_ = false;
+  bool deferred_ = false;
+  bool reset_ = false;  // by us
+  bool begun_ = false;
+};
+
+struct Http2Session::Glue {
+  static Http2Session& self(void* user) { return *static_cast<Http2Session*>(user); }
+
+  static Stream* stream(nghttp2_session* session, std::int32_t id) {
+    return static_cast<Stream*>(nghttp2_session_get_stream_user_data(session, id));
+  }
+
+  static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* frame, void* user) {
+    Http2Session& me = self(user);
+    const TimePoint now = me.loop().now();
+    bool idle = false;
+    switch (frame->type) {
+      case NGHTTP2_DATA:
+        idle = frame->length == 0 && (frame->flags & NGHTTP2_FLAG_END_STREAM) == 0;
+        break;
+      case NGHTTP2_HEADERS:
+        if ((frame->flags & NGHTTP2_FLAG_END_HEADERS) == 0) me.head_since_ = now;
+        break;
+      case NGHTTP2_CONTINUATION: idle = frame->length == 0; break;
+      case NGHTTP2_WINDOW_UPDATE:
+        // As many as the data that we send can be the reason of are free.
+        if (me.window_updates_ > 0) {
+          --me.window_updates_;
+        } else {
+          idle = true;
+        }
+        break;
+      case NGHTTP2_RST_STREAM: break;  // has an allowance of its own
+      default: idle = true;
+    }
+    if (idle && !me.idle_frames_.take(now)) {
+      me.stop_peer(
+          RefusedBy::kIdleFrames,
+          fmt::format("too many frames that bring nothing (the last of type {})", frame->type));
+      return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    return 0;
+  }
+
+  static int on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    Http2Session& me = self(user);
+    if (!me.may_begin()) {
+      me.core().refused(RefusedBy::kStreams);
+      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                NGHTTP2_REFUSED_STREAM);
+      return 0;
+    }
+    auto made = std::make_unique<Stream>(me, frame->hd.stream_id);
+    made->request_.version = Version::kHttp2;
+    made->request_.method.clear();
+    made->request_.target.clear();
+    made->request_.headers.reserve(16, 512);
+    made->request_.peer = me.wire_.peer;
+    nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, made.get());
+    me.streams_[frame->hd.stream_id] = std::move(made);
+    return 0;
+  }
+
+  static int on_header(nghttp2_session* session, const nghttp2_frame* frame,
+                       const std::uint8_t* name_data, std::size_t name_size,
+                       const std::uint8_t* value_data, std::size_t value_size, std::uint8_t,
+                       void* user) {
+    Stream* const stream = Glue::stream(session, frame->hd.stream_id);
+    if (stream == nullptr) return 0;
+    Http2Session& me = self(user);
+    const ServerOptions& options = me.core().options;
+    const std::string_view name(reinterpret_cast<const char*>(name_data), name_size);
+    const std::string_view value(reinterpret_cast<const char*>(value_data), value_size);
+    stream->header_bytes_ += name.size() + value.size() + 32;  // as SETTINGS counts them
+    if (stream->header_bytes_ > 4 * options.max_header) {
+      me.stop_peer(RefusedBy::kHeader, "a header block of more than four times max_header");
+      return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    if (stream->header_bytes_ > options.max_header || ++stream->fields_ > options.max_fields) {
+      stream->refused_ = 431;
+      return 0;
+    }
+    if (stream->begun_) {
+      stream->trailers_.add_checked(name, value);
+      return 0;
+    }
+    Request& request = stream->request_;
+    if (name == ":method") {
+      request.method = value;
+    } else if (name == ":path") {
+      if (value.size() > options.max_target) {
+        stream->refused_ = 414;
+      } else {
+        request.target = value;
+      }
+    } else if (name == ":authority") {
+      request.headers.add_checked("host", value);
+    } else if (name.starts_with(':')) {
+      return 0;
+    } else if (name == "host") {
+      // Two of them must be the same, or somebody is to be misled.
+      if (const auto host = request.headers.find("host")) {
+        if (*host != value) stream->refused_ = 400;
+      } else {
+        request.headers.add_checked(name, value);
+      }
+    } else if (name == "cookie" && request.headers.find("cookie")) {
+      // Split by HTTP/2 for its table's sake; one line for everybody else (RFC 9113, 8.2.3).
+      request.headers.set("cookie", fmt::format("{}; {}", request.headers.get("cookie"), value));
+    } else {
+      request.headers.add_checked(name, value);
+    }
+    return 0;
+  }
+
+  static int on_frame_recv(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    Http2Session& me = self(user);
+    switch (frame->hd.type) {
+      case NGHTTP2_SETTINGS: me.greeted_ = true; return 0;
+      case NGHTTP2_PING:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && me.draining_ &&
+            std::memcmp(frame->ping.opaque_data, kDrainPing, sizeof kDrainPing) == 0) {
+          // What it sent before it knew is here: from now on nothing new.
+          nghttp2_submit_goaway(session, NGHTTP2_FLAG_NONE,
+                                nghttp2_session_get_last_proc_stream_id(session), NGHTTP2_NO_ERROR,
+                                nullptr, 0);
+        }
+        return 0;
+      case NGHTTP2_RST_STREAM:
+        if (me.resets_.take(me.loop().now())) return 0;
+        me.stop_peer(RefusedBy::kResets, "too many streams reset by the peer");
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+      case NGHTTP2_HEADERS: {
+        me.head_since_ = TimePoint();
+        Stream* const stream = Glue::stream(session, frame->hd.stream_id);
+        if (stream == nullptr) return 0;
+        const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+        if (!stream->begun_) {
+          me.begin(*stream, !end);
+        } else if (end) {
+          me.end_body(*stream);
+        }
+        return 0;
+      }
+      case NGHTTP2_DATA:
+        if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
+          if (Stream* const stream = Glue::stream(session, frame->hd.stream_id)) {
+            me.end_body(*stream);
+          }
+        }
+        return 0;
+      default: return 0;
+    }
+  }
+
+  static int on_data_chunk(nghttp2_session* session, std::uint8_t, std::int32_t id,
+                           const std::uint8_t* data, std::size_t size, void* user) {
+    Stream* const stream = Glue::stream(session, id);
+    if (stream == nullptr || !stream->exchange_) {
+      nghttp2_session_consume(session, id, size);
+      return 0;
+    }
+    self(user).take_body(*stream, {data, size});
+    return 0;
+  }
+
+  static int on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    Http2Session& me = self(user);
+    if (frame->hd.type == NGHTTP2_DATA) me.window_updates_ += kWindowUpdatesPerData;
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
+      me.stop_peer(RefusedBy::kBadRequest,
+                   fmt::format("HTTP/2: {} {}", nghttp2_http2_strerror(frame->goaway.error_code),
+                               printable({reinterpret_cast<const char*>(frame->goaway.opaque_data),
+                                          frame->goaway.opaque_data_len})));
+    }
+    // Made to reset a stream again and again, we work as for a peer that does it itself.
+    if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
+        !me.resets_.take(me.loop().now())) {
+      me.stop_peer(RefusedBy::kResets, "too many streams that had to be reset");
+      return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    return 0;
+  }
+
+  static int on_stream_close(nghttp2_session* session, std::int32_t id, std::uint32_t error,
+                             void* user) {
+    Http2Session& me = self(user);
+    const auto found = me.streams_.find(id);
+    if (found == me.streams_.end()) return 0;
+    Stream& stream = *found->second;
+    nghttp2_session_set_stream_user_data(session, id, nullptr);
+    if (stream.unconsumed_ > 0) nghttp2_session_consume_connection(session, stream.unconsumed_);
+    me.collected_ -= std::exchange(stream.collected_, 0);
+    if (stream.exchange_) {
+      stream.exchange_->cut(
+          Error(Code::kCancelled, fmt::format("the stream was reset by {} ({})", me.peer_text(),
+                                              nghttp2_http2_strerror(error))));
+    }
+    me.gone_.push_back(std::move(found->second));
+    me.streams_.erase(found);
+    me.since_ = me.loop().now();
+    return 0;
+  }
+
+  static ssize_t read_answer(nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t most,
+                             std::uint32_t* flags, nghttp2_data_source* source, void*) {
+    Stream& stream = *static_cast<Stream*>(source->ptr);
+    const std::size_t size = std::min(most, stream.out_.size());
+    if (size == 0 && !stream.out_ended_) {
+      stream.deferred_ = true;
+      return NGHTTP2_ERR_DEFERRED;
+    }
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (size == stream.out_.size() && stream.out_ended_) {
+      *flags |= NGHTTP2_DATA_FLAG_EOF;
+      if (!stream.out_trailers_.empty()) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        stream.submit_trailers();
+      }
+    }
+    return static_cast<ssize_t>(size);
+  }
+
+  static int send_data(nghttp2_session*, nghttp2_frame*, const std::uint8_t* head, std::size_t size,
+                       nghttp2_data_source* source, void* user) {
+    Http2Session& me = self(user);
+    Stream& stream = *static_cast<Stream*>(source->ptr);
+    Buffer& out = me.connection().out();
+    out.append(head, 9);
+    if (size > 0) {
+      out.append(stream.out_.slice(0, size));
+      stream.out_.consume(size);
+    }
+    stream.moved_ = me.loop().now();
+    return 0;
+  }
+};
+
+namespace {
+
+nghttp2_nv pair(std::string_view name, std::string_view value) {
+  return {reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
+          reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(),
+          value.size(), NGHTTP2_NV_FLAG_NONE};
+}
+
+// Fields as HTTP/2 wants them: names in lower case, none of those that belong to a connection. The
+// texts live as long as this.
+class FieldList {
+ public:
+  explicit FieldList(const Headers& headers) {
+    std::size_t bytes = 0;
+    for (const Headers::Field field : headers) bytes += field.name.size();
+    names_.reserve(bytes);
+    fields_.reserve(headers.size() + 3);
+  }
+  void add(std::string_view name, std::string_view value) { fields_.push_back(pair(name, value)); }
+  void add_all(const Headers& headers) {
+    for (const Headers::Field field : headers) {
+      const std::size_t at = names_.size();
+      for (const char c : field.name) names_ += lower(c);
+      const std::string_view name = std::string_view(names_).substr(at);
+      if (name != "proxy-connection") add(name, field.value);
+    }
+  }
+  const nghttp2_nv* data() const noexcept { return fields_.data(); }
+  std::size_t size() const noexcept { return fields_.size(); }
+
+ private:
+  std::string names_;  // never grows beyond what was reserved
+  std::vector<nghttp2_nv> fields_;
+};
+
+}  // namespace
+
+void Http2Session::Stream::send_head(const Response& response, std::optional<std::uint64_t> length,
+                                     bool end) {
+  FieldList fields(response.headers);
+  const fmt::format_int status(response.status);
+  const fmt::format_int size(length.value_or(0));
+  fields.add(":status", {status.data(), status.size()});
+  fields.add_all(response.headers);
+  if (!response.headers.find("date")) {
+    fields.add("date", session_.core().of(session_.loop()).date());
+  }
+  if (length) fields.add("content-length", {size.data(), size.size()});
+  nghttp2_data_provider body{};
+  body.source.ptr = this;
+  body.read_callback = Glue::read_answer;
+  moved_ = session_.loop().now();
+  nghttp2_submit_response(session_.native_->session, id_, fields.data(), fields.size(),
+                          end ? nullptr : &body);
+  session_.pump_later();
+}
+
+void Http2Session::Stream::send_body(Bytes bytes, bool end) {
+  out_.append(std::move(bytes));
+  out_ended_ = end;
+  resume();
+}
+
+void Http2Session::Stream::send_trailers(const Headers& trailers) {
+  out_trailers_ = trailers;
+  out_ended_ = true;
+  resume();
+}
+
+void Http2Session::Stream::resume() {
+  if (std::exchange(deferred_, false)) {
+    moved_ = session_.loop().now();
+    nghttp2_session_resume_data(session_.native_->session, id_);
+  }
+  session_.pump_later();
+}
+
+void Http2Session::Stream::submit_trailers() {
+  FieldList fields(out_trailers_);
+  fields.add_all(out_trailers_);
+  nghttp2_submit_trailer(session_.native_->session, id_, fields.data(), fields.size());
+}
+
+void Http2Session::Stream::body_taken(std::size_t size) {
+  size = std::min(size, unconsumed_);
+  if (size == 0) return;
+  unconsumed_ -= size;
+  nghttp2_session_consume(session_.native_->session, id_, size);
+  session_.pump_later();
+}
+
+void Http2Session::Stream::abort(const Error&) {
+  if (std::exchange(reset_, true)) return;
+  nghttp2_submit_rst_stream(session_.native_->session, NGHTTP2_FLAG_NONE, id_,
+                            NGHTTP2_INTERNAL_ERROR);
+  session_.pump_later();
+}
+
+Http2Session::Http2Session(Link link)
+    : Session(std::move(link)),
+      native_(std::make_unique<Native>()),
+      handlers_(std::make_shared<std::size_t>(0)),
+      resets_(core().options.max_resets, kResetsPerSecond, loop().now()),
+      idle_frames_(core().options.max_idle_frames, kIdleFramesPerSecond, loop().now()),
+      since_(loop().now()) {}
+
+Http2Session::Http2Session(Link link, Request first, std::string settings)
+    : Http2Session(std::move(link)) {
+  first_ = std::move(first);
+  settings_ = std::move(settings);
+}
+
+Http2Session::~Http2Session() {
+  for (auto& [id, stream] : streams_) {
+    if (stream->exchange_) stream->exchange_->cut(Error(Code::kStopped, "the loop has ended"));
+  }
+}
+
+void Http2Session::on_begin(net::Connection&) {
+  nghttp2_session_callbacks* callbacks = nullptr;
+  nghttp2_option* option = nullptr;
+  if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0) {
+    throw std::bad_alloc();
+  }
+  nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, Glue::on_begin_frame);
+  nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, Glue::on_begin_headers);
+  nghttp2_session_callbacks_set_on_header_callback(callbacks, Glue::on_header);
+  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, Glue::on_frame_recv);
+  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, Glue::on_data_chunk);
+  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, Glue::on_frame_send);
+  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, Glue::on_stream_close);
+  nghttp2_session_callbacks_set_send_data_callback(callbacks, Glue::send_data);
+  nghttp2_option_set_no_auto_window_update(option, 1);
+  nghttp2_option_set_max_continuations(option, kMostContinuations);
+  // Ours are the smaller ones, and are counted.
+  nghttp2_option_set_max_outbound_ack(option, core().options.max_idle_frames + 1'000);
+  nghttp2_option_set_stream_reset_rate_limit(option, core().options.max_resets + 1'000,
+                                             static_cast<std::uint64_t>(kResetsPerSecond) + 50);
+  const int made = nghttp2_session_server_new2(&native_->session, callbacks, this, option);
+  nghttp2_option_del(option);
+  nghttp2_session_callbacks_del(callbacks);
+  if (made != 0) throw std::bad_alloc();
+  nghttp2_session* const session = native_->session;
+  const ServerOptions& options = core().options;
+  const nghttp2_settings_entry settings[] = {
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options.max_streams},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options.window},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(options.max_header)},
+  };
+  nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, std::size(settings));
+  // One slow body does not keep the others from coming.
+  const std::int64_t all = std::min<std::int64_t>(std::int64_t{4} * options.window, INT32_MAX);
+  nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0,
+                                        static_cast<std::int32_t>(std::max<std::int64_t>(
+                                            all, NGHTTP2_INITIAL_CONNECTION_WINDOW_SIZE)));
+  arm(loop(), loop().now() + tick());
+  if (first_) {
+    auto stream = std::make_unique<Stream>(*this, 1);
+    stream->request_ = *std::exchange(first_, std::nullopt);
+    stream->request_.version = Version::kHttp2;
+    const int upgraded = nghttp2_session_upgrade2(
+        session, reinterpret_cast<const std::uint8_t*>(settings_.data()), settings_.size(),
+        stream->request_.method == "HEAD" ? 1 : 0, stream.get());
+    if (upgraded != 0) {
+      connection().close(refusal(RefusedBy::kBadRequest, "its HTTP2-Settings cannot be used"));
+      return;
+    }
+    streams_[1] = std::move(stream);
+    upgraded_ = true;
+  }
+  if (core().draining.load(std::memory_order_relaxed)) drain();
+  pump();
+}
+
+bool Http2Session::may_begin() const { return *handlers_ < core().options.max_streams; }
+
+// The head of a request is complete.
+void Http2Session::begin(Stream& stream, bool body) {
+  stream.begun_ = true;
+  since_ = loop().now();
+  Request& request = stream.request_;
+  if (request.method == "CONNECT") stream.refused_ = 501;
+  if (request.target.empty() || (request.target == "*" && request.method != "OPTIONS")) {
+    if (stream.refused_ == 0) stream.refused_ = 400;
+  }
+  if (stream.refused_ != 0) {
+    const int status = stream.refused_;
+    core().refused(status == 431   ? RefusedBy::kHeader
+                   : status == 414 ? RefusedBy::kTarget
+                                   : RefusedBy::kBadRequest);
+    const Response response = Response::problem(status, "this request is not taken");
+    stream.send_head(response, response.body.size(), false);
+    stream.send_body(response.body.bytes(), true);
+    return;
+  }
+  std::optional<std::uint64_t> length;
+  if (const auto told = request.headers.find("content-length")) {
+    std::uint64_t value = 0;  // nghttp2 has looked at its form, and compares it with what comes
+    for (const char c : *told) value = value * 10 + static_cast<std::uint64_t>(c - '0');
+    length = value;
+  }
+  stream.exchange_ = std::make_shared<Exchange>(wire_.core, loop(), stream);
+  const std::shared_ptr<Exchange> held = stream.exchange_;
+  ++*handlers_;
+  held->on_handler_end = [handlers = handlers_] { --*handlers; };
+  held->begin(std::move(request), body, length);
+  if (!held->running() && held->on_handler_end && !held->collecting()) {
+    std::exchange(held->on_handler_end, nullptr)();  // it has been answered without one
+  }
+}
+
+void Http2Session::take_body(Stream& stream, std::span<const std::uint8_t> data) {
+  const std::shared_ptr<Exchange> held = stream.exchange_;
+  const std::size_t taken = held->on_body(data);
+  if (held->collecting()) {
+    stream.collected_ += data.size();
+    collected_ += data.size();
+    if (collected_ > 2 * core().options.max_body) {
+      held->refuse(RefusedBy::kBody,
+                   Response::problem(503, "too many large bodies come on this connection"));
+    }
+  } else {
+    collected_ -= std::exchange(stream.collected_, 0);
+  }
+  nghttp2_session_consume(native_->session, stream.id_, taken);
+  stream.unconsumed_ += data.size() - taken;
+}
+
+void Http2Session::end_body(Stream& stream) {
+  collected_ -= std::exchange(stream.collected_, 0);
+  if (!stream.exchange_) return;
+  const std::shared_ptr<Exchange> held = stream.exchange_;
+  held->on_body_end(std::move(stream.trailers_));
+}
+
+net::Protocol::Taken Http2Session::on_data(net::Connection& connection,
+                                           std::span<const std::uint8_t> data) {
+  busy_ = true;
+  const ssize_t taken = nghttp2_session_mem_recv(native_->session, data.data(), data.size());
+  // An upgraded request is answered when its peer has said that it is ready: curl, for one, has little
+  // room for what comes right behind the 101.
+  if (greeted_ && std::exchange(upgraded_, false)) {
+    if (const auto first = streams_.find(1); first != streams_.end()) begin(*first->second, false);
+  }
+  busy_ = false;
+  gone_.clear();
+  if (stopped_by_) {
+    // Whatever nghttp2 still had to say is of no interest to this peer.
+    nghttp2_session_terminate_session(native_->session, NGHTTP2_ENHANCE_YOUR_CALM);
+  } else if (taken < 0) {
+    stopped_by_ = RefusedBy::kBadRequest;
+    stopped_rule_ = fmt::format("HTTP/2: {}", nghttp2_strerror(static_cast<int>(taken)));
+    // The preface was none, or a flood: nghttp2 has not said so itself.
+    nghttp2_session_terminate_session(native_->session, NGHTTP2_PROTOCOL_ERROR);
+  }
+  pump();
+  if (connection.closed()) return {data.size()};
+  return {data.size()};
+}
+
+// Hands all that nghttp2 has to say to the connection.
+void Http2Session::pump() {
+  if (busy_ || connection().closed() || native_->session == nullptr) return;
+  pump_hook_.unqueue();
+  busy_ = true;
+  bool said = false;
+  for (;;) {
+    if (connection().congested() && !stopped_by_) break;
+    const std::uint8_t* bytes = nullptr;
+    const std::size_t before = connection().out().size();
+    const ssize_t size = nghttp2_session_mem_send(native_->session, &bytes);
+    if (size < 0) {
+      if (!stopped_by_) {
+        stopped_by_ = RefusedBy::kBadRequest;
+        stopped_rule_ = fmt::format("HTTP/2: {}", nghttp2_strerror(static_cast<int>(size)));
+      }
+      break;
+    }
+    if (size > 0) connection().out().append(bytes, static_cast<std::size_t>(size));
+    if (connection().out().size() == before) break;
+    said = true;
+    if (connection().out().size() > core().options.max_unsent) connection().cork();
+    if (connection().closed()) break;
+  }
+  busy_ = false;
+  gone_.clear();
+  if (connection().closed()) return;
+  if (said) connection().cork();
+  if (connection().closed()) return;
+  if (stopped_by_) {
+    leaving_ = true;
+    const Error why = refusal(*std::exchange(stopped_by_, std::nullopt), stopped_rule_);
+    close(why);
+    return;
+  }
+  // Answers that waited for room go on; what they give comes in the next round.
+  std::vector<std::shared_ptr<Exchange>> roomy;
+  for (auto& [id, stream] : streams_) {
+    if (stream->exchange_ && stream->exchange_->waits_for_room() && stream->has_room()) {
+      roomy.push_back(stream->exchange_);
+    }
+  }
+  for (const auto& exchange : roomy) exchange->on_room();
+  leave_if_done();
+}
+
+void Http2Session::leave_if_done() {
+  if (leaving_ || connection().closed()) return;
+  const bool over = nghttp2_session_want_read(native_->session) == 0 &&
+                    nghttp2_session_want_write(native_->session) == 0;
+  if (!over) return;
+  leaving_ = true;
+  close(Error(Code::kConnectionClosed, "HTTP/2: nothing more to say"));
+}
+
+void Http2Session::stop_peer(RefusedBy by, std::string rule) {
+  if (stopped_by_) return;
+  stopped_by_ = by;
+  stopped_rule_ = std::move(rule);
+}
+
+void Http2Session::drain() {
+  if (std::exchange(draining_, true) || native_->session == nullptr) return;
+  if (streams_.empty()) {
+    nghttp2_session_terminate_session(native_->session, NGHTTP2_NO_ERROR);
+  } else {
+    // What the peer sends before it hears of it is still served; its answer to the PING ends that.
+    nghttp2_submit_shutdown_notice(native_->session);
+    nghttp2_submit_ping(native_->session, NGHTTP2_FLAG_NONE, kDrainPing);
+  }
+  pump();
+}
+
+void Http2Session::close(const Error& why) {
+  if (connection().closed()) return;
+  if (!leaving_) {
+    leaving_ = true;
+    nghttp2_session_terminate_session(native_->session, NGHTTP2_NO_ERROR);
+    pump();
+    if (connection().closed()) return;
+  }
+  connection().close_when_sent(why, loop().now() + std::chrono::seconds(1));
+}
+
+void Http2Session::on_drained(net::Connection&) { pump_later(); }
+
+void Http2Session::on_close(net::Connection&, const Error& why) {
+  disarm();
+  pump_hook_.unqueue();
+  std::vector<std::shared_ptr<Exchange>> held;
+  for (auto& [id, stream] : streams_) {
+    if (stream->exchange_) held.push_back(stream->exchange_);
+  }
+  for (const auto& exchange : held) exchange->cut(why);
+  connection_closed();
+}
+
+void Http2Session::on_timer() {
+  const ServerOptions& options = core().options;
+  const TimePoint now = loop().now();
+  arm(loop(), now + tick());
+  net::Connection& conn = connection();
+  if (conn.unsent() == 0) {
+    stuck_since_ = TimePoint();
+  } else if (stuck_since_ == TimePoint() || conn.last_write() > stuck_since_) {
+    stuck_since_ = now;
+  } else if (now - stuck_since_ >= options.write_timeout) {
+    conn.close(refusal(RefusedBy::kWriteTimeout, fmt::format("it has taken nothing for {} ms",
+                                                             options.write_timeout.count())));
+    return;
+  }
+  const bool greeting_late = !greeted_ && now - since_ >= options.head_timeout;
+  const bool head_late = head_since_ != TimePoint() && now - head_since_ >= options.head_timeout;
+  if (greeting_late || head_late) {
+    stop_peer(RefusedBy::kHeadTimeout,
+              fmt::format("{} did not come within {} ms", head_late ? "a header" : "SETTINGS",
+                          options.head_timeout.count()));
+    nghttp2_session_terminate_session(native_->session, NGHTTP2_ENHANCE_YOUR_CALM);
+  } else if (streams_.empty() && now - since_ >= options.idle_timeout && !leaving_) {
+    core().stats.idle_closed.add();
+    nghttp2_session_terminate_session(native_->session, NGHTTP2_NO_ERROR);
+  } else {
+    look_at_streams(now);
+  }
+  pump();
+}
+
+// Bodies that come too slowly, and answers that their peer does not take.
+void Http2Session::look_at_streams(TimePoint now) {
+  const ServerOptions& options = core().options;
+  std::vector<std::shared_ptr<Exchange>> slow;
+  for (auto& [id, stream] : streams_) {
+    if (!stream->exchange_) continue;
+    const Exchange& exchange = *stream->exchange_;
+    const std::chrono::duration<double> grace(static_cast<double>(exchange.received()) / kSlowest);
+    if (exchange.collecting() && now - exchange.begun() >= options.body_timeout + grace) {
+      slow.push_back(stream->exchange_);
+    }
+  }
+  for (const auto& exchange : slow) {
+    exchange->refuse(RefusedBy::kBodyTimeout, Response::problem(408, "the body comes too slowly"));
+  }
+  for (auto& [id, stream] : streams_) {
+    if (stream->out_.empty() || now - stream->moved_ < options.write_timeout || stream->reset_) {
+      continue;
+    }
+    core().refused(RefusedBy::kWriteTimeout);
+    stream->reset_ = true;
+    nghttp2_submit_rst_stream(native_->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+  }
+}
+
+}  // namespace settee::inline v0::http

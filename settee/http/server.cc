@@ -1,0 +1,344 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/http/server.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <thread>
+
+#include "settee/http/internal/characters.h"
+#include "settee/http/internal/exchange.h"
+#include "settee/http/internal/http1_session.h"
+
+namespace settee::inline v0::http {
+
+Router::~Router() = default;
+
+const char* to_string(RefusedBy by) noexcept {
+  switch (by) {
+    case RefusedBy::kBadRequest: return "bad_request";
+    case RefusedBy::kConnections: return "max_connections";
+    case RefusedBy::kHeader: return "max_header";
+    case RefusedBy::kTarget: return "max_target";
+    case RefusedBy::kBody: return "max_body";
+    case RefusedBy::kEncoding: return "encoding";
+    case RefusedBy::kToken: return "token";
+    case RefusedBy::kHeadTimeout: return "head_timeout";
+    case RefusedBy::kBodyTimeout: return "body_timeout";
+    case RefusedBy::kWriteTimeout: return "write_timeout";
+    case RefusedBy::kStreams: return "max_streams";
+    case RefusedBy::kResets: return "max_resets";
+    case RefusedBy::kIdleFrames: return "max_idle_frames";
+    case RefusedBy::kCount: break;
+  }
+  return "unknown";
+}
+
+ServerStats::ServerStats(Stats& stats)
+    : requests(stats.counter("settee.http.server.requests", "1", "Requests begun")),
+      failures(stats.counter("settee.http.server.failures", "1",
+                             "Requests answered with a status of 500 or more, or broken off")),
+      idle_closed(stats.counter("settee.http.server.idle_closed", "1",
+                                "Connections closed as they were idle")),
+      cut_off(stats.counter("settee.http.server.cut_off", "1",
+                            "Requests that were not answered when the time to drain was over")),
+      in_flight(stats.up_down_counter("settee.http.server.in_flight", "1",
+                                      "Requests that are not answered yet")) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(RefusedBy::kCount); ++i) {
+    const std::string limit(to_string(static_cast<RefusedBy>(i)));
+    refused[i] = &stats.counter("settee.http.server.refused", "1",
+                                "Requests, streams and connections that a limit or rule refused",
+                                {{"limit", limit}});
+  }
+}
+
+std::string_view ServerLoop::date() {
+  if (const TimePoint now = loop->now();
+      date_.empty() || now - date_made_ >= std::chrono::milliseconds(500)) {
+    date_made_ = now;
+    date_ = fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(std::time(nullptr)));
+  }
+  return date_;
+}
+
+Session::Session(Link link) : wire_(std::move(link)) {
+  core().of(loop()).sessions.insert(this);
+  core().sessions_.fetch_add(1, std::memory_order_relaxed);
+}
+
+Session::~Session() = default;
+
+Session::Link Session::hand_over() noexcept {
+  handed_over_ = true;
+  core().of(loop()).sessions.erase(this);
+  core().sessions_.fetch_sub(1, std::memory_order_relaxed);
+  // This one may be on the stack for a while yet, and looks at what it had.
+  Link link{wire_.core, wire_.connection, std::move(wire_.closed), wire_.peer};
+  return link;
+}
+
+void Session::connection_closed() {
+  if (handed_over_) return;
+  core().of(loop()).sessions.erase(this);
+  core().sessions_.fetch_sub(1, std::memory_order_release);
+  if (wire_.closed) wire_.closed(wire_.connection);
+}
+
+Error Session::refusal(RefusedBy by, std::string_view rule) {
+  core().refused(by);
+  const std::string message = fmt::format("from {}: {}; connection closed", peer_text(), rule);
+  core().log_peer(message);
+  return Error(Code::kProtocol, message);
+}
+
+Duration Session::tick() const noexcept {
+  const ServerOptions& options = wire_.core->options;
+  const auto shortest = std::min(
+      {options.head_timeout, options.body_timeout, options.write_timeout, options.idle_timeout});
+  return std::clamp<Duration>(shortest / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
+}
+
+namespace {
+
+ServerOptions checked(ServerOptions options) {
+  const auto positive = [](auto value, std::string_view name) {
+    if (value > decltype(value)(0)) return;
+    throw Error(Code::kInvalidArgument,
+                fmt::format("http::ServerOptions::{} is 0: nothing could be served", name));
+  };
+  positive(options.max_connections, "max_connections");
+  positive(options.max_header, "max_header");
+  positive(options.max_fields, "max_fields");
+  positive(options.max_target, "max_target");
+  positive(options.max_unsent, "max_unsent");
+  positive(options.max_streams, "max_streams");
+  positive(options.window, "window");
+  positive(options.head_timeout, "head_timeout");
+  positive(options.body_timeout, "body_timeout");
+  positive(options.write_timeout, "write_timeout");
+  positive(options.idle_timeout, "idle_timeout");
+  const auto& origins = options.cors.origins;
+  if (options.cors.credentials && std::find(origins.begin(), origins.end(), "*") != origins.end()) {
+    throw Error(Code::kInvalidArgument,
+                "http::CorsOptions: credentials with the origin \"*\" would let every page act as "
+                "its visitor; name the origins");
+  }
+  return options;
+}
+
+}  // namespace
+
+Server::Core::Core(Runtime& r, std::shared_ptr<Router> given, ServerOptions given_options)
+    : runtime(r),
+      router(std::move(given)),
+      options(checked(std::move(given_options))),
+      stats(r.stats()),
+      net_stats(net::ConnectionStats::of(r.stats(), "http")),
+      ended(r.events().channel<RequestEnded>()) {
+  if (router == nullptr) {
+    throw Error(Code::kInvalidArgument, "http::Server: it needs a Router, e.g. an Endpoints");
+  }
+  const auto add = [this](Loop& loop) {
+    loops_.push_back(std::make_unique<ServerLoop>());
+    loops_.back()->loop = &loop;
+  };
+  for (std::size_t i = 0; i < runtime.loop_count(); ++i) add(runtime.loop(i));
+  if (runtime.has_foreign_loop()) add(runtime.foreign_loop());
+}
+
+ServerLoop& Server::Core::of(Loop& loop) {
+  for (const std::unique_ptr<ServerLoop>& own : loops_) {
+    if (own->loop == &loop) return *own;
+  }
+  return *loops_.front();
+}
+
+void Server::Core::start() {
+  const std::lock_guard lock(mutex_);
+  if (state_ != State::kNew) {
+    throw Error(Code::kMisuse, "http::Server::start(): it has been started or stopped already");
+  }
+  net::ListenerOptions listen;
+  if (options.host.starts_with("unix:")) {
+    listen.endpoint = net::Endpoint::parse(options.host).value();
+  } else {
+    listen.endpoint.host = options.host;
+    listen.endpoint.port = options.port;
+  }
+  listener_ = std::make_unique<net::Listener>(
+      runtime, listen, [weak = weak_from_this()](Loop& loop, net::Socket socket) {
+        if (const auto self = weak.lock()) self->accept(loop, std::move(socket));
+      });
+  state_ = State::kStarted;
+}
+
+std::uint16_t Server::Core::port() const {
+  const std::lock_guard lock(mutex_);
+  return listener_ ? listener_->address().port() : 0;
+}
+
+std::string Server::Core::address() const {
+  const std::lock_guard lock(mutex_);
+  return listener_ ? listener_->address().to_string() : std::string();
+}
+
+void Server::Core::accept(Loop& loop, net::Socket socket) {
+  if (connections_.fetch_add(1, std::memory_order_relaxed) >= options.max_connections) {
+    connections_.fetch_sub(1, std::memory_order_relaxed);
+    refused(RefusedBy::kConnections);
+    log_peer(fmt::format("connection of {} refused: max_connections is {}",
+                         socket.peer().to_string(), options.max_connections));
+    return;
+  }
+  net::ConnectionOptions connection_options;
+  connection_options.high_mark = options.max_unsent;
+  connection_options.low_mark = options.max_unsent / 4;
+  const net::SocketAddress peer = socket.peer();
+  const int fd = socket.release();
+  auto connection =
+      std::make_shared<net::Connection>(loop, fd, peer, connection_options, net_stats);
+  of(loop).connections.insert(connection);
+  try {
+    connection->begin(protocol(*connection, [self = shared_from_this()](net::Connection& closed) {
+      self->forget(closed);
+    }));
+  } catch (const Error& error) {
+    log(LogLevel::kError,
+        fmt::format("connection of {} dropped: {}", peer.to_string(), error.what()));
+    forget(*connection);
+  }
+}
+
+void Server::Core::forget(net::Connection& connection) {
+  auto& set = of(connection.loop()).connections;
+  const auto found = set.find(connection.shared_from_this());
+  if (found == set.end()) return;
+  set.erase(found);
+  connections_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+std::unique_ptr<net::Protocol> Server::Core::protocol(
+    net::Connection& connection, std::function<void(net::Connection&)> closed) {
+  auto peer = std::make_shared<Peer>();
+  peer->address = connection.peer();
+  peer->text = connection.peer().to_string();
+  return std::make_unique<Http1Session>(
+      Session::Link{shared_from_this(), connection, std::move(closed), std::move(peer)});
+}
+
+namespace {
+// What is cancelled has so long to end.
+constexpr Duration kToEnd = std::chrono::milliseconds(500);
+}  // namespace
+
+void Server::Core::stop() {
+  if (Loop::current() != nullptr) {
+    throw Error(Code::kMisuse, "http::Server::stop() on a loop's thread would wait for itself");
+  }
+  {
+    std::unique_lock lock(mutex_);
+    if (state_ == State::kStopping) {
+      changed_.wait(lock, [&] { return state_ == State::kStopped; });
+    }
+    if (state_ == State::kStopped) return;
+    state_ = State::kStopping;
+  }
+  shut_down();
+  const std::lock_guard lock(mutex_);
+  state_ = State::kStopped;
+  changed_.notify_all();
+}
+
+void Server::Core::shut_down() {
+  if (listener_) listener_->stop();
+  draining.store(true);
+  const auto on_each_session = [this](const std::function<void(Session&)>& act) {
+    runtime.on_each_loop([&](Loop& loop) {
+      const std::unordered_set<Session*> all = of(loop).sessions;
+      for (Session* session : all) {
+        if (of(loop).sessions.contains(session)) act(*session);
+      }
+    });
+  };
+  on_each_session([](Session& session) { session.drain(); });
+  const auto busy = [this] { return running.load() > 0 || unanswered.load() > 0; };
+  const TimePoint by = Clock::now() + options.drain;
+  while (busy() && Clock::now() < by) pause(std::chrono::milliseconds(2));
+  if (busy()) {
+    const std::size_t left = std::max(running.load(), unanswered.load());
+    stats.cut_off.add(left);
+    log(LogLevel::kWarning,
+        fmt::format("server {}: stopped with {} request(s) not answered after {} ms of drain; they "
+                    "are cancelled",
+                    address(), left, options.drain.count()));
+    runtime.on_each_loop([this](Loop& loop) {
+      std::vector<std::shared_ptr<Exchange>> held;  // who is cancelled may end at once
+      for (Exchange* exchange : of(loop).exchanges) held.push_back(exchange->shared_from_this());
+      for (const auto& exchange : held) exchange->cancel();
+    });
+    const TimePoint ended_by = Clock::now() + kToEnd;
+    while (running.load() > 0 && Clock::now() < ended_by) pause(std::chrono::milliseconds(2));
+  }
+  on_each_session([](Session& session) {
+    session.close(Error(Code::kStopped, "the server has been stopped"));
+  });
+  // Answers that a slow peer has not taken yet have their second.
+  const TimePoint sent_by = Clock::now() + std::chrono::milliseconds(1500);
+  while (sessions_.load(std::memory_order_acquire) > 0 && Clock::now() < sent_by) {
+    pause(std::chrono::milliseconds(1));
+  }
+}
+
+// Of this thread. If the only loop is one that it turns, that goes on.
+void Server::Core::pause(Duration time) {
+  if (runtime.loop_count() > 0) {
+    std::this_thread::sleep_for(time);
+    return;
+  }
+  const TimePoint until = Clock::now() + time;
+  do {
+    runtime.foreign_loop().turn(std::chrono::milliseconds(5));
+  } while (Clock::now() < until);
+}
+
+void Server::Core::log_peer(std::string_view message) {
+  int suppressed = 0;
+  {
+    const std::lock_guard lock(log_mutex_);
+    const TimePoint now = Clock::now();
+    if (now - log_second_ > std::chrono::seconds(1)) {
+      suppressed = std::max(0, log_count_ - 20);
+      log_second_ = now;
+      log_count_ = 0;
+    }
+    if (++log_count_ > 20) return;
+  }
+  if (suppressed > 0)
+    log(LogLevel::kWarning, fmt::format("{} more such lines left out", suppressed));
+  log(LogLevel::kWarning, printable(message, 600));
+}
+
+Server::Server(Runtime& runtime, std::shared_ptr<Router> router, ServerOptions options)
+    : core_(std::make_shared<Core>(runtime, std::move(router), std::move(options))) {}
+
+Server::~Server() { core_->stop(); }
+
+void Server::start() { core_->start(); }
+void Server::stop() { core_->stop(); }
+std::uint16_t Server::port() const noexcept { return core_->port(); }
+std::string Server::address() const { return core_->address(); }
+
+bool Server::speaks(std::uint8_t first_byte) noexcept {
+  return is_token(static_cast<char>(first_byte));
+}
+
+std::unique_ptr<net::Protocol> Server::protocol(net::Connection& connection,
+                                                std::function<void(net::Connection&)> closed) {
+  return core_->protocol(connection, std::move(closed));
+}
+
+}  // namespace settee::inline v0::http
