@@ -295,8 +295,8 @@ class TlsTest(unittest.TestCase):
                      "-addext", "subjectAltName=DNS:localhost", "-addext",
                      "basicConstraints=critical,CA:FALSE")
         cls.server = subprocess.Popen(
-            [ECHO_SERVER, "--port", "0", "--tls-cert", cls.file("server.crt"), "--tls-key",
-             cls.file("server.key"), "--tls-ca", cls.file("ca.crt")], text=True,
+            [ECHO_SERVER, "--port", "0", "--tls", cls.file("server.crt"), cls.file("server.key"),
+             "--client-ca", cls.file("ca.crt")], text=True,
             stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         cls.addClassCleanup(cls.stop)
         ready, _, _ = select.select([cls.server.stdout], [], [], 30)

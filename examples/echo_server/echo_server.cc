@@ -5,8 +5,8 @@
 //
 //   echo_server --port 12200 --threads 1 --registry zookeeper://127.0.0.1:2181
 //
-// With --tls-cert and --tls-key it speaks TLS too, on the same port; with --tls-ca only TLS, and only
-// with clients whose certificate leads to one of those CAs.
+// With --tls CERT KEY (PEM files) it speaks TLS too, on the same port; with --client-ca CA only TLS, and
+// only with clients whose certificate leads to one of those CAs.
 // With --registry (also file:///path) it publishes itself there. A signal ends it gracefully: it
 // withdraws, serves until consumers have heard of it, answers what runs, and exits with 0.
 
@@ -42,8 +42,9 @@ struct EchoService final : bench::Echo {
 };
 
 [[noreturn]] void usage() {
-  std::fprintf(stderr, "usage: echo_server [--port N] [--threads N] [--pool N] [--host ADDRESS] "
-               "[--registry URL] [--tls-cert FILE --tls-key FILE [--tls-ca FILE]]\n");
+  std::fprintf(stderr,
+               "usage: echo_server [--port N] [--threads N] [--pool N] [--host ADDRESS] "
+               "[--registry URL] [--tls CERT KEY [--client-ca CA]]\n");
   std::exit(2);
 }
 
@@ -57,8 +58,8 @@ int main(int argc, char** argv) {
   std::string registry;
   settee::net::TlsServerOptions tls;
   for (int i = 1; i < argc; i += 2) {
-    if (i + 1 == argc) usage();
     const std::string_view flag = argv[i];
+    if (i + (flag == "--tls" ? 2 : 1) >= argc) usage();
     if (flag == "--port") {
       port = std::atoi(argv[i + 1]);
     } else if (flag == "--threads") {
@@ -69,11 +70,11 @@ int main(int argc, char** argv) {
       host = argv[i + 1];
     } else if (flag == "--registry") {
       registry = argv[i + 1];
-    } else if (flag == "--tls-cert") {
+    } else if (flag == "--tls") {
       tls.certificate = argv[i + 1];
-    } else if (flag == "--tls-key") {
-      tls.key = argv[i + 1];
-    } else if (flag == "--tls-ca") {
+      tls.key = argv[i + 2];
+      ++i;
+    } else if (flag == "--client-ca") {
       tls.client_ca = argv[i + 1];
     } else {
       usage();
