@@ -7,7 +7,6 @@
 #include <memory>
 #include <new>
 
-#include "settee/base/detail/current.h"
 #include "settee/base/internal/pool.h"
 #include "settee/base/internal/thread_state.h"
 
@@ -200,17 +199,6 @@ Result<void> Context::check(std::string_view what) const {
 }
 
 Context context() noexcept { return Context::share(thread_state.context); }
-
-namespace detail {
-
-TimePoint current_deadline() noexcept {
-  Context here = Context::adopt(thread_state.context);
-  const TimePoint deadline = here.deadline();
-  static_cast<void>(here.release());
-  return deadline;
-}
-
-}  // namespace detail
 
 ContextScope::ContextScope(Context context) noexcept
     : context_(std::move(context)),

@@ -167,10 +167,8 @@ Task<bool> LocalTarget::call(Outgoing outgoing) {
   const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
   const Context caller = Context::share(self.context);
   Loop& loop = runtime_.loop();
-  if (!loop.in_loop()) {
-    co_await resume_on(loop);
-    outgoing.now = Clock::now();
-  }
+  if (!loop.in_loop()) co_await resume_on(loop);
+  if (outgoing.now < loop.now()) outgoing.now = Clock::now();
   Slot& slot = slots_[loop.index()];
   refresh(slot);
   std::shared_ptr<const LocalService> service = slot.service.lock();

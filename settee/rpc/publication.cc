@@ -156,8 +156,12 @@ Task<void> Publication::renew_all(std::shared_ptr<void> /*running*/) {
   for (;;) {
     std::optional<Entry> entry = next_to_renew();
     if (!entry) co_return;
+    const std::string name = entry->key.unique_name();
     Task<void> renewed = renew_one(*std::move(entry));
-    co_await std::move(renewed);
+    const Result<void> done = co_await as_result(std::move(renewed));
+    if (done) continue;
+    runtime_.log(LogLevel::kWarning, "rpc",
+                 fmt::format("publishing {} anew: {}", name, done.error().what()));
   }
 }
 
@@ -179,17 +183,28 @@ Task<void> Publication::renew_one(Entry entry) {
       }
     }
     // Perhaps it was withdrawn, or is another one, before this had reached the registries.
-    const std::lock_guard lock(mutex_);
-    const auto found = published_.find(name);
-    if (found == published_.end()) break;
-    if (found->second.provider == entry.provider) co_return;
-    entry = found->second;
+    std::optional<Entry> now = published(name);
+    if (!now) {
+      for (const std::shared_ptr<Registry>& registry : options_.registries) {
+        const Context context = Context().with_timeout(options_.register_timeout);
+        Task<void> withdraw = with_context(context, registry->withdraw(entry.key, entry.provider));
+        co_await as_result(std::move(withdraw));
+      }
+      // And perhaps it came back meanwhile: to a registry it is the same provider.
+      now = published(name);
+      if (!now) co_return;
+    } else if (now->provider == entry.provider) {
+      co_return;
+    }
+    entry = *std::move(now);
   }
-  for (const std::shared_ptr<Registry>& registry : options_.registries) {
-    const Context context = Context().with_timeout(options_.register_timeout);
-    Task<void> withdraw = with_context(context, registry->withdraw(entry.key, entry.provider));
-    co_await as_result(std::move(withdraw));
-  }
+}
+
+std::optional<Publication::Entry> Publication::published(std::string_view unique_name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = published_.find(unique_name);
+  if (found == published_.end()) return std::nullopt;
+  return found->second;
 }
 
 // Not under the caller's Context: it is withdrawn also, and above all, when that has been cancelled.

@@ -467,7 +467,6 @@ Task<void> ReferenceCore::whole(const Outgoing& outgoing, const CallPlan& plan) 
 
 Task<void> ReferenceCore::elsewhere(Loop& loop, Outgoing outgoing, const CallPlan& plan) {
   co_await resume_on(loop);
-  outgoing.now = Clock::now();
   Task<void> there = whole(outgoing, plan);
   Result<void> done = co_await as_result(std::move(there));
   if (!done) co_await fail(done.error());

@@ -45,7 +45,7 @@ struct CallTag {
   const char* name;
 };
 
-/// What a task needs as long as it is there, and others made.
+/// What a task needs as long as its frame is there, and others made.
 struct Belongings {
   virtual ~Belongings() = default;
   static void* operator new(std::size_t size) { return frame_allocate(size); }
@@ -60,7 +60,7 @@ struct PromiseBase {
   const char* name = nullptr;
   CallMode mode = CallMode::kAwait;  // how the task was started
   std::optional<Error> error;
-  std::unique_ptr<Belongings> belongings;  // gone after the coroutine's own
+  std::unique_ptr<Belongings> belongings;
 
   static void* operator new(std::size_t size) { return frame_allocate(size); }
   static void operator delete(void* frame, std::size_t size) noexcept { frame_free(frame, size); }
@@ -73,7 +73,11 @@ SETTEE_API void schedule(PromiseBase& promise) noexcept;
 /// The exception being handled as an Error.
 SETTEE_API Error current_error() noexcept;
 
-inline void destroy(PromiseBase& promise) noexcept { promise.handle.destroy(); }
+inline void destroy(PromiseBase& promise) noexcept {
+  // They end last: not with the promise, which goes before the coroutine's parameters.
+  const std::unique_ptr<Belongings> last = std::move(promise.belongings);
+  promise.handle.destroy();
+}
 
 struct FinalAwaiter {
   bool await_ready() const noexcept { return false; }

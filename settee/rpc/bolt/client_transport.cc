@@ -248,7 +248,7 @@ class BoltTarget final : public Target {
     }
   }
 
-  Task<void> call(Address& address, Outgoing outgoing) override;
+  Task<void> call(Outgoing outgoing) override;
 
  private:
   struct Method {
@@ -313,7 +313,7 @@ const Baggage* joined(const Baggage* context, const Baggage* call, Baggage& both
   return &both;
 }
 
-Task<void> BoltTarget::call(Address& address, Outgoing outgoing) {
+Task<void> BoltTarget::call(Outgoing outgoing) {
   const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
   const Context context = Context::share(self.context);
   PendingCall::Request request{};
@@ -336,77 +336,77 @@ Task<void> BoltTarget::call(Address& address, Outgoing outgoing) {
   const auto called = [&] { return fmt::format("{}#{}", name_, request.name); };
   ClientStats& stats = client_->shared->stats;
   Loop& loop = client_->runtime.loop();
-  if (!loop.in_loop()) {
-    co_await resume_on(loop);
-    outgoing.now = Clock::now();
-  }
+  if (!loop.in_loop()) co_await resume_on(loop);
+  if (outgoing.now < loop.now()) outgoing.now = Clock::now();
   const std::size_t here = loop.index();
   RequestPrefix own_prefix;
   Baggage both;
-  for (Address* at = &address;;) {
-    Result<void> ended = may_begin(context, request.name);
-    if (ended) {
-      request.measures = outgoing.measures;
-      request.deadline = std::min(context.deadline(), outgoing.deadline);
-      request.now = outgoing.now;
-      const Baggage* baggage = context.get(kRequestBaggage);
-      if (baggage != nullptr && baggage->empty()) baggage = nullptr;
-      const Baggage* headers = joined(context.get(kRequestHeaders), outgoing.headers, both);
-      if (method == nullptr) {
-        own_prefix = make_prefix(request.name, outgoing.types, request.codec, kGenericObjects,
-                                 baggage, headers);
-        request.prefix = &own_prefix;
-      } else if (baggage != nullptr || headers != nullptr) {
-        own_prefix =
-            make_prefix(request.name, method->signatures, request.codec, {}, baggage, headers);
-        request.prefix = &own_prefix;
-      } else {
-        request.prefix = &method->prefix;
-      }
-      auto& there = static_cast<BoltAddress&>(*at);
-      std::shared_ptr<Channel> channel = there.channel(here);
-      while (ended && (!channel->ready() || channel->full())) {
-        if (!channel->ready()) {
-          Result<void> connected = co_await as_result(channel->connected(request.deadline));
-          request.now = Clock::now();
-          // Another connection may be there, or have room.
-          channel = there.channel(here);
-          if (!connected && !channel->ready()) ended = connected.error().within(called());
-          continue;
-        }
-        stats.overflows.add();
-        if (outgoing.mode != CallMode::kAwait) {
-          ended = Error(Code::kOverflow,
-                        fmt::format("{}: not sent: {}", called(), channel->describe_full()));
-          continue;
-        }
-        ended = co_await as_result(channel->room(request.deadline));
-        if (!ended) ended = ended.error().within(called());
-        request.now = Clock::now();
-        channel = there.channel(here);
-      }
-      if (ended) {
-        PendingCall call(request);
-        ended = channel->send(call);
-        if (ended && !request.oneway) {
-          {
-            std::optional<std::stop_callback<CancelCall>> on_cancel;
-            if (std::stop_token token = context.stop_token(); token.stop_possible()) {
-              on_cancel.emplace(std::move(token), CancelCall{&loop, channel, call.id()});
-            }
-            co_await call.answer();
-          }
-          if (!call.response_baggage().empty()) give_baggage(context, call.response_baggage());
-          if (call.error()) ended = *call.error();
-        }
-      }
-      if (!ended) stats.failures.add();
+  Result<void> ended = may_begin(context, request.name);
+  if (!ended) co_await fail(ended.error());
+  const auto next = [&]() -> Address* {
+    if (outgoing.tries == nullptr) return nullptr;
+    return outgoing.tries->next(outgoing, context.deadline(), ended);
+  };
+  for (Address* at = outgoing.address != nullptr ? outgoing.address : next(); at != nullptr;
+       at = next()) {
+    ended = Result<void>();
+    request.measures = outgoing.measures;
+    request.deadline = std::min(context.deadline(), outgoing.deadline);
+    request.now = outgoing.now;
+    const Baggage* baggage = context.get(kRequestBaggage);
+    if (baggage != nullptr && baggage->empty()) baggage = nullptr;
+    const Baggage* headers = joined(context.get(kRequestHeaders), outgoing.headers, both);
+    if (method == nullptr) {
+      own_prefix = make_prefix(request.name, outgoing.types, request.codec, kGenericObjects,
+                               baggage, headers);
+      request.prefix = &own_prefix;
+    } else if (baggage != nullptr || headers != nullptr) {
+      own_prefix =
+          make_prefix(request.name, method->signatures, request.codec, {}, baggage, headers);
+      request.prefix = &own_prefix;
+    } else {
+      request.prefix = &method->prefix;
     }
-    at = outgoing.tries == nullptr ? nullptr : outgoing.tries->next(outgoing, ended);
-    if (at != nullptr) continue;
-    if (!ended) co_await fail(ended.error());
-    co_return;
+    auto& there = static_cast<BoltAddress&>(*at);
+    std::shared_ptr<Channel> channel = there.channel(here);
+    while (ended && (!channel->ready() || channel->full())) {
+      if (!channel->ready()) {
+        Result<void> connected = co_await as_result(channel->connected(request.deadline));
+        request.now = Clock::now();
+        // Another connection may be there, or have room.
+        channel = there.channel(here);
+        if (!connected && !channel->ready()) ended = connected.error().within(called());
+        continue;
+      }
+      stats.overflows.add();
+      if (outgoing.mode != CallMode::kAwait) {
+        ended = Error(Code::kOverflow,
+                      fmt::format("{}: not sent: {}", called(), channel->describe_full()));
+        continue;
+      }
+      ended = co_await as_result(channel->room(request.deadline));
+      if (!ended) ended = ended.error().within(called());
+      request.now = Clock::now();
+      channel = there.channel(here);
+    }
+    if (ended) {
+      PendingCall call(request);
+      ended = channel->send(call);
+      if (ended && !request.oneway) {
+        {
+          std::optional<std::stop_callback<CancelCall>> on_cancel;
+          if (std::stop_token token = context.stop_token(); token.stop_possible()) {
+            on_cancel.emplace(std::move(token), CancelCall{&loop, channel, call.id()});
+          }
+          co_await call.answer();
+        }
+        if (!call.response_baggage().empty()) give_baggage(context, call.response_baggage());
+        if (call.error()) ended = *call.error();
+      }
+    }
+    if (!ended) stats.failures.add();
   }
+  if (!ended) co_await fail(ended.error());
 }
 
 Result<void> BoltTarget::may_begin(const Context& context, std::string_view method) const {

@@ -58,7 +58,8 @@ struct World {
       outgoing.deadline = outgoing.began + 20s;
       outgoing.headers = sent;
       outgoing.measures = measured;
-      Task<void> call = world.target->call(*to, outgoing);
+      outgoing.address = to.get();
+      Task<void> call = world.target->call(outgoing);
       co_await std::move(call);
       co_return result;
     }(*this, std::move(address), std::move(text), headers, measures, loop));

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 
-#include "settee/base/detail/current.h"
 #include "settee/rpc/cluster/internal/cluster.h"
 
 namespace settee::inline v0::rpc::cluster {
@@ -363,24 +362,18 @@ class Cluster::Attempts final : public Tries, public settee::detail::Belongings 
         rules_(rules),
         seen_(seen),
         headers_(call.headers),
-        deadline_(settee::detail::current_deadline()),
-        by_(std::min(deadline_, call.began + rules.timeout.value_or(cluster.options_.timeout))),
-        retries_(rules.retries) {
-    std::atomic<std::int32_t>& budget = cluster.budget_;
-    if (std::int32_t now = budget.load(std::memory_order_relaxed); now < kFullBudget) {
-      // One that is in the way of another's change earns nothing.
-      budget.compare_exchange_weak(now, now + kEarned, std::memory_order_relaxed);
-    }
-  }
+        by_(call.began + rules.timeout.value_or(cluster.options_.timeout)),
+        retries_(rules.retries) {}
 
   TimePoint by() const noexcept { return by_; }
 
   /// An address of `view`, or the one that the call names, with `call` made ready for it. Null: `ended`
   /// has the Error.
-  Address* choose(const View& view, Outgoing& call, Result<void>& ended) {
+  Address* choose(const View& view, Outgoing& call, TimePoint deadline, Result<void>& ended) {
+    if (failures_.empty()) earn();
     if (seen_ != nullptr) seen_->route = view.route;
     Breaker::Ticket ticket = 0;
-    if (!find(view, call, ticket)) {
+    if (!find(view, call, deadline, ticket)) {
       ended = cluster_.failed(call, view, failures_);
       return nullptr;
     }
@@ -415,18 +408,31 @@ class Cluster::Attempts final : public Tries, public settee::detail::Belongings 
     return false;
   }
 
-  Address* next(Outgoing& call, Result<void>& ended) override {
-    if (ended) [[likely]] {
+  Address* next(Outgoing& call, TimePoint deadline, Result<void>& ended) override {
+    if (try_ && ended) [[likely]] {
       try_->end(ended);
       try_.reset();
       return nullptr;
     }
-    const View& view = *cluster_.current(*Loop::current()).list->plain;
-    return end(view, call, ended) ? choose(view, call, ended) : nullptr;
+    const std::shared_ptr<const View>& plain = cluster_.current(*Loop::current()).list->plain;
+    if (!try_ && !cluster_.options_.circuit_breaker.enabled) {
+      return choose(*plain, call, deadline, ended);
+    }
+    const std::shared_ptr<const View> view = plain;  // kept: those who are told may call, too
+    if (try_ && !end(*view, call, ended)) return nullptr;
+    return choose(*view, call, deadline, ended);
   }
 
  private:
-  bool find(const View& view, Outgoing& call, Breaker::Ticket& ticket) {
+  void earn() {
+    std::atomic<std::int32_t>& budget = cluster_.budget_;
+    if (std::int32_t now = budget.load(std::memory_order_relaxed); now < kFullBudget) {
+      // One that is in the way of another's change earns nothing.
+      budget.compare_exchange_weak(now, now + kEarned, std::memory_order_relaxed);
+    }
+  }
+
+  bool find(const View& view, Outgoing& call, TimePoint deadline, Breaker::Ticket& ticket) {
     const ClusterOptions& options = cluster_.options_;
     for (std::size_t refused = 0; refused < kMostTries; ++refused) {
       if (rules_.target != nullptr) {
@@ -437,8 +443,9 @@ class Cluster::Attempts final : public Tries, public settee::detail::Belongings 
       }
       if (!peer_) return false;
       if (!rules_.timeout && failures_.empty() && peer_->timeout.count() > 0) {
-        by_ = std::min(deadline_, call.began + peer_->timeout);
+        by_ = call.began + peer_->timeout;
       }
+      by_ = std::min(by_, deadline);
       if (!options.circuit_breaker.enabled || by_ <= call.now) return true;
       std::optional<Breaker::Change> change;
       ticket = peer_->breaker(call.name).admit(options.circuit_breaker, call.now, change);
@@ -455,7 +462,6 @@ class Cluster::Attempts final : public Tries, public settee::detail::Belongings 
   const Rules& rules_;
   Observation* const seen_;
   const Baggage* const headers_;  // of the call; each try may have more
-  const TimePoint deadline_;      // the caller's
   TimePoint by_;
   int retries_;
   bool anywhere_ = false;
@@ -464,55 +470,53 @@ class Cluster::Attempts final : public Tries, public settee::detail::Belongings 
   std::vector<Failure> failures_;
 };
 
-// What has all that it needs goes at once, in the Task of the transport: a frame less for each call.
+// What need not wait first goes in the Task of the transport: a frame less for each call.
 Task<void> Cluster::call(Target& target, const Outgoing& outgoing, const Rules& rules,
                          Observation* seen) {
-  const Loop& loop = runtime_.loop();
-  const bool here = rules.target != nullptr ||
-                    (version_.load(std::memory_order_acquire) != 0 && options_.routers.empty() &&
-                     options_.mode != ClusterMode::kBroadcast);
-  if (!here || !loop.in_loop()) return call_later(target, outgoing, rules, seen);
-  Outgoing first = outgoing;
-  auto attempts = std::make_unique<Attempts>(*this, outgoing, rules, seen);
-  Result<void> ended;
-  Address* const address = attempts->choose(*current(loop).list->plain, first, ended);
-  if (address == nullptr) {
-    return [](Error error) -> Task<void> { co_await fail(std::move(error)); }(ended.error());
+  if (rules.target == nullptr &&
+      (version_.load(std::memory_order_acquire) == 0 || !options_.routers.empty() ||
+       options_.mode == ClusterMode::kBroadcast)) {
+    return call_later(target, outgoing, rules, seen);
   }
-  first.tries = attempts.get();
-  Task<void> task = target.call(*address, first);
+  auto attempts = std::make_unique<Attempts>(*this, outgoing, rules, seen);
+  Outgoing call = outgoing;
+  call.tries = attempts.get();
+  Task<void> task = target.call(call);
   task.promise()->belongings = std::move(attempts);
   return task;
 }
 
-// One that has to wait first: for its loop, the first addresses, or what routers say.
+// One that has to wait first, for the first addresses or for what routers say; and one to all.
 Task<void> Cluster::call_later(Target& target, Outgoing outgoing, const Rules& rules,
                                Observation* seen) {
+  const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
+  const TimePoint deadline = Context::share(self.context).deadline();
   Loop& loop = runtime_.loop();
   if (!loop.in_loop()) co_await resume_on(loop);
   Attempts attempts(*this, outgoing, rules, seen);
-  if (version_.load(std::memory_order_acquire) == 0 && rules.target == nullptr) {
-    TimePoint wait = attempts.by();
+  const TimePoint by = std::min(attempts.by(), deadline);
+  if (version_.load(std::memory_order_acquire) == 0) {
+    TimePoint wait = by;
     if (options_.address_wait.count() > 0) {
       wait = std::min(wait, outgoing.began + options_.address_wait);
     }
     co_await known(wait);
   }
-  const bool broadcasts = options_.mode == ClusterMode::kBroadcast && rules.target == nullptr;
   for (;;) {
     std::shared_ptr<const View> routed = current(loop).list->plain;
-    if (!options_.routers.empty() && rules.target == nullptr) {
+    if (!options_.routers.empty()) {
       Task<std::shared_ptr<const View>> routing = view(outgoing);
       routed = co_await std::move(routing);
     }
     outgoing.now = Clock::now();
     Result<void> ended;
-    if (broadcasts) {
+    if (options_.mode == ClusterMode::kBroadcast) {
       if (seen != nullptr) seen->route = routed->route;
-      Task<void> all = broadcast(target, outgoing, std::move(routed), attempts.by(), seen);
+      Task<void> all = broadcast(target, outgoing, std::move(routed), by, seen);
       ended = co_await as_result(std::move(all));
-    } else if (Address* const address = attempts.choose(*routed, outgoing, ended)) {
-      Task<void> work = target.call(*address, outgoing);
+    } else if (outgoing.address = attempts.choose(*routed, outgoing, deadline, ended);
+               outgoing.address != nullptr) {
+      Task<void> work = target.call(outgoing);
       ended = co_await as_result(std::move(work));
       if (attempts.end(*routed, outgoing, ended)) continue;
     }
@@ -581,7 +585,8 @@ Task<void> Cluster::broadcast(Target& target, Outgoing outgoing, std::shared_ptr
     }
     Peer& peer = view->peer(i);
     tries.push_back(std::make_unique<Try>(*this, peer, one, own, 0));
-    work.push_back(outcome_of(target.call(*peer.address, one)));
+    one.address = peer.address.get();
+    work.push_back(outcome_of(target.call(one)));
   }
   std::vector<std::optional<Error>> errors = co_await when_all(std::move(work));
   if (seen != nullptr) seen->tries = static_cast<int>(count);

@@ -64,12 +64,13 @@ class Address {
 
 struct Outgoing;
 
-/// Goes on with a call when its try at one address has ended.
+/// Says where a call goes, and goes on with it when its try there has ended.
 class Tries {
  public:
-  /// `ended`: how the try has. The address to try now, with `call` made ready for it; null: the call
-  /// has ended so too, or with the Error that is put there.
-  virtual Address* next(Outgoing& call, Result<void>& ended) = 0;
+  /// The address to try now, with `call` made ready for it. `ended`: how the try before has, if there
+  /// was one; `deadline`: of the Context under which the call runs. Null: the call has ended as `ended`
+  /// says then. On a loop of the Runtime.
+  virtual Address* next(Outgoing& call, TimePoint deadline, Result<void>& ended) = 0;
 
  protected:
   ~Tries() = default;
@@ -86,10 +87,12 @@ struct Outgoing {
   std::span<const hessian::Value> values;  ///< Its arguments.
   void* result = nullptr;                  ///< A hessian::Value for a call by name.
   settee::detail::CallMode mode{};
-  Tries* tries = nullptr;            ///< Null: there is one only.
+  Address* address = nullptr;        ///< Null: `tries` says.
+  Tries* tries = nullptr;            ///< Null: one try, at the address.
   TimePoint deadline = kNoDeadline;  ///< Beside the Context's.
   TimePoint began = Clock::now();
-  /// The last reading of the clock on its way, which is dear: whoever has let it wait reads it anew.
+  /// The last reading of the clock on its way, which is dear. It is good for the turn of the loop in
+  /// which it was made.
   TimePoint now = began;
 };
 
@@ -100,9 +103,9 @@ std::string_view invoke_type(settee::detail::CallMode mode) noexcept;
 class Target {
  public:
   virtual ~Target() = default;
-  /// `address` and what `call` points to must live until the Task ends, and what its tries bring as
-  /// long as they are tried.
-  virtual Task<void> call(Address& address, Outgoing call) = 0;
+  /// What `call` points to must live until the Task ends, and an address that its tries bring as long
+  /// as that is tried.
+  virtual Task<void> call(Outgoing call) = 0;
 };
 
 struct TargetOptions {

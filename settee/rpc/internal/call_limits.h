@@ -51,6 +51,7 @@ class SETTEE_API RateLimit {
   /// From now on; calls that have been taken count as before. One at a time.
   void set(double rate, double burst, TimePoint now) noexcept;
   bool take(TimePoint now) noexcept;
+  /// What was taken; after a change of the rate since then, one call's worth of the new one.
   void give_back() noexcept {
     full_at_.fetch_sub(interval_.load(std::memory_order_relaxed), std::memory_order_relaxed);
   }

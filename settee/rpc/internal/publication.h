@@ -3,7 +3,7 @@
 //
 // Publication: what a server has made known of its services in registries.
 //
-// Threads: any, but not a loop's: it waits for the registries.
+// Threads: any; publish() and the withdrawals not a loop's, as they wait for the registries.
 
 #pragma once
 
@@ -58,6 +58,7 @@ class Publication {
   Task<void> renew_all(std::shared_ptr<void> running);
   std::optional<Entry> next_to_renew();
   Task<void> renew_one(Entry entry);
+  std::optional<Entry> published(std::string_view unique_name) const;
 
   Runtime& runtime_;
   const ServerOptions& options_;

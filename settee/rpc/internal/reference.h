@@ -65,7 +65,8 @@ class ReferenceCore {
       if (!only_) return cluster_->call(*target_, outgoing, rules, nullptr);
       Outgoing there = outgoing;
       there.deadline = there.began + rules.timeout.value_or(client_->options.timeout);
-      return target_->call(*only_, there);
+      there.address = only_.get();
+      return target_->call(there);
     }
     return whole(outgoing, plan);
   }
