@@ -98,7 +98,7 @@ void Connection::become_congested() noexcept {
 void Connection::resume_reading() {
   if (!paused_) return;
   paused_ = false;
-  if (may_read() && (readable_ || !pending_.empty())) loop_.next_turn(read_hook_);
+  if (finished_ || (may_read() && (readable_ || !pending_.empty()))) loop_.next_turn(read_hook_);
 }
 
 void Connection::on_events(std::uint32_t events) {
@@ -116,9 +116,13 @@ void Connection::on_events(std::uint32_t events) {
 }
 
 void Connection::read() {
+  if (finished_) [[unlikely]] {
+    if (!closed()) finish_tls();
+    return;
+  }
   if (!reads()) return;
   // Bytes kept from before may hold frames that a pause held back.
-  if (pending_.size() >= wanted_) receive({});
+  if (pending_.size() >= wanted_ && may_read()) receive({});
   std::size_t budget = options_.turn_bytes;
   std::span<std::uint8_t> scratch = loop_.scratch();
   std::span<std::uint8_t> plain;
@@ -275,6 +279,9 @@ void Connection::flush() {
     close(*tls_->write_error());
     return;
   }
+  // What it waits for may have come while a pause or congestion kept it from being read.
+  if (tls_ && tls_->write_waits() && readable_) [[unlikely]]
+    loop_.next_turn(read_hook_);
   if (closing_ && unsent() == 0) {
     close(*closing_);
     return;
@@ -283,7 +290,7 @@ void Connection::flush() {
   if (congested_ && unsent() <= options_.low_mark) {
     congested_ = false;
     protocol_->on_drained(*this);
-    if (may_read() && (readable_ || !pending_.empty())) loop_.next_turn(read_hook_);
+    if (may_read() && (readable_ || finished_ || !pending_.empty())) loop_.next_turn(read_hook_);
   }
 }
 

@@ -157,6 +157,7 @@ class SETTEE_API Connection final : public Watcher,
   [[gnu::cold]] std::size_t unsent_tls() const noexcept;
   void receive_tls(std::span<const std::uint8_t> cipher, std::span<std::uint8_t> room);
   bool secure();
+  [[gnu::cold]] void finish_tls();
   void fail_tls(const Error& why);
   void end_tls();
   void on_end();
@@ -174,6 +175,7 @@ class SETTEE_API Connection final : public Watcher,
   bool congested_ = false;  // too much unsent
   bool readable_ = false;   // there may be more to read than was read
   bool ended_ = false;      // the peer sends no more than what is there
+  bool finished_ = false;   // nor would TLS take it
   bool writable_ = true;
   std::size_t wanted_ = 1;
   Buffer out_;

@@ -25,9 +25,9 @@ std::shared_ptr<const TlsInfo> Connection::tls() const noexcept {
 
 std::size_t Connection::unsent_tls() const noexcept { return out_.size() + tls_->wire().size(); }
 
-// A handshake needs the peer's bytes, whatever waits for its end.
+// A handshake needs the peer's bytes, whatever waits for its end. So does a write that waits for them.
 bool Connection::may_read_tls() const noexcept {
-  return tls_->open() ? may_read() : !closed();
+  return tls_->open() && !tls_->write_waits() ? may_read() : !closed();
 }
 
 // `cipher` has come from the socket; what it means is put together in `room`.
@@ -48,13 +48,9 @@ void Connection::receive_tls(std::span<const std::uint8_t> cipher, std::span<std
   if (!tls_->open() && !secure()) return;
   for (;;) {
     Result<std::size_t> got = tls_->read(room);
-    // A session's tickets, or the answer to a change of keys.
-    if (!tls_->wire().empty()) loop_.at_turn_end(flush_hook_);
-    if (!got) {
-      fail_tls(got.error());
-      return;
-    }
-    if (*got == 0) break;
+    // A session's tickets, the answer to a change of keys, or what had to wait for one.
+    if (!tls_->wire().empty() || tls_->write_waits()) loop_.at_turn_end(flush_hook_);
+    if (!got || *got == 0) break;
     if (may_read()) {
       receive(room.first(*got));
     } else {
@@ -64,7 +60,21 @@ void Connection::receive_tls(std::span<const std::uint8_t> cipher, std::span<std
     if (closed()) return;
   }
   note_congestion();
-  if (tls_->ended()) on_end();
+  if (!tls_->ended() && !tls_->broken()) return;
+  finished_ = true;
+  finish_tls();
+}
+
+// The peer sends nothing more that is of use. The protocol hears of it when it has taken what came
+// before, for which a pause may make it wait. Congestion does not, when nothing can be sent any more.
+void Connection::finish_tls() {
+  if (may_read() && pending_.size() >= wanted_) receive({});
+  if (closed()) return;
+  if (tls_->broken() && (!paused_ || closing_)) {
+    fail_tls(*tls_->broken());
+  } else if (may_read()) {
+    on_end();
+  }
 }
 
 // Goes on with the handshake. True: it is done and the connection stands.

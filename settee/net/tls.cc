@@ -30,6 +30,9 @@ TlsServerOptions checked_server(TlsServerOptions options) {
        "TLS: a server needs a certificate and its key: set TlsServerOptions::certificate and key");
   need(!options.client_certificate_optional || !options.client_ca.empty(),
        "TLS: client_certificate_optional needs client_ca, which says whose certificates are good");
+  need(!options.plain_text_too || options.client_ca.empty() || options.client_certificate_optional,
+       "TLS: plain_text_too serves whoever speaks plain text, so that client_ca keeps nobody out: "
+       "unset plain_text_too, or set client_certificate_optional too");
   need(options.max_handshakes > 0, "TLS: max_handshakes is 0: nobody could be let in; at least 1");
   return checked(std::move(options));
 }

@@ -11,12 +11,14 @@
 //   connection->accept_tls(*tls);               // before begin(); rpc::ServerOptions::tls does it
 //
 // A client verifies the server's certificate up to a CA that it trusts, and that it is for the name or
-// IP address that was asked for. There is no renegotiation, no compression and no early data (0-RTT);
-// sessions are resumed.
+// IP address that was asked for (among its alternative names; the subject is none). There is no
+// renegotiation, no compression and no early data (0-RTT); of TLS 1.2 there is ECDHE with AES-GCM or
+// ChaCha20. Sessions are resumed until the peer's certificate expires.
 //
 // Files are read when the context is made, by reload(), and by themselves when they have changed and
 // then stood still for scan_period. New files that cannot be used leave the old ones in place, with a log
-// line that names file and reason. Connections that stand keep what they began with.
+// line that names file and reason, and are tried again after 30 scans. Connections that stand keep what
+// they began with.
 //
 // Threads: contexts may be used from any thread. Ownership: make them after the Runtime; connections
 // share what they need, so a context may end before them.
@@ -55,7 +57,8 @@ struct TlsServerOptions {
   /// of these CAs. Empty: clients are asked for none.
   std::string client_ca = {};
   bool client_certificate_optional = false;  ///< Clients without a certificate are served too.
-  /// Peers whose first byte is not TLS's are served in plain text. Otherwise they are refused.
+  /// Peers whose first byte is not TLS's are served in plain text. Otherwise they are refused. Not
+  /// together with a client_ca that is not optional, which plain text would go round.
   bool plain_text_too = false;
   TlsVersion min_version = TlsVersion::k1_2;
   /// Protocols (ALPN), the most wanted first. A client that offers only others is refused; one that
@@ -68,7 +71,8 @@ struct TlsServerOptions {
 };
 
 struct TlsClientOptions {
-  /// A PEM file or a folder of such: whom the client trusts. Empty: whom the system trusts.
+  /// A PEM file or a folder of such: whom the client trusts. Empty: whom the system trusts; what is
+  /// changed there is seen only by reload().
   std::string ca = {};
   std::string certificate = {};  ///< What the client shows if it is asked (mutual TLS).
   std::string key = {};
@@ -119,7 +123,7 @@ class SETTEE_API TlsServerContext {
   TlsServerContext(const TlsServerContext&) = delete;
   TlsServerContext& operator=(const TlsServerContext&) = delete;
   /// Reads the files now. An Error: they cannot be used, and what was there before still holds. One
-  /// whose certificate has expired is not taken either.
+  /// whose certificate has expired is not taken either, unless it takes the place of an expired one.
   Result<void> reload();
   const TlsServerOptions& options() const noexcept { return options_; }
 

@@ -24,6 +24,7 @@ namespace settee::inline v0::net {
 namespace {
 
 constexpr std::size_t kLargestFile = 4 * 1024 * 1024;
+constexpr int kScansBeforeRetry = 30;  // of files that could not be used and have not changed
 
 Error in_file(const std::string& path, const std::string& what) {
   return Error(Code::kConfig, fmt::format("TLS: file '{}': {}", path, what));
@@ -155,7 +156,7 @@ int choose_certificate(SSL* ssl, void* argument) {
   if (name == nullptr) return 1;
   for (std::size_t i = 0; i < loaded.identities.size(); ++i) {
     const TlsIdentity& identity = loaded.identities[i];
-    if (X509_check_host(identity.certificate.get(), name, 0, 0, nullptr) != 1) continue;
+    if (X509_check_host(identity.certificate.get(), name, 0, kNameRules, nullptr) != 1) continue;
     if (i == 0) return 1;
     SSL_certs_clear(ssl);
     return SSL_use_cert_and_key(ssl, identity.certificate.get(), identity.key.get(),
@@ -190,7 +191,29 @@ int note_refused(int good, X509_STORE_CTX* store) {
   return 0;
 }
 
-bool over_at(const ASN1_TIME* time) { return X509_cmp_current_time(time) < 0; }
+// What counts against a flood of them while the connection is open; see TlsSession::note_message().
+void note_message(int sent, int, int type, const void*, std::size_t, SSL* ssl, void*) {
+  if (type != (sent == 1 ? SSL3_RT_ALERT : SSL3_RT_HANDSHAKE)) return;
+  static_cast<TlsSession*>(SSL_get_app_data(ssl))->note_message();
+}
+
+bool expired(const X509* certificate) {
+  return X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0;
+}
+
+// A session that goes on verifies nothing again, and TLS 1.3 gives a new ticket for each that is used:
+// without this look at the clock a client could outlive its certificate for ever.
+bool outlived(const SSL_SESSION* session) {
+  const X509* const peer = SSL_SESSION_get0_peer(const_cast<SSL_SESSION*>(session));  // NOLINT
+  return peer != nullptr && expired(peer);
+}
+
+SSL_TICKET_RETURN take_ticket(SSL*, SSL_SESSION* session, const unsigned char*, std::size_t,
+                              SSL_TICKET_STATUS status, void*) {
+  const bool good = status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW;
+  if (!good || outlived(session)) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
+}
 
 }  // namespace
 
@@ -335,17 +358,20 @@ TlsCore::TlsCore(Runtime& runtime, TlsSettings given)
   if (!made) throw made.error();
   loaded_ = *std::move(made);
   for (std::size_t i = 0; i < loaded_->identities.size(); ++i) {
-    const X509* const own = loaded_->identities[i].certificate.get();
-    if (!over_at(X509_get0_notAfter(own))) continue;
-    runtime.log(LogLevel::kWarning, "net",
-                fmt::format("TLS: the certificate in '{}' ({}) expired on {}: peers will refuse it",
-                            settings.pairs[i].certificate, name_text(X509_get_subject_name(own)),
-                            time_text(X509_get0_notAfter(own))));
+    if (expired(loaded_->identities[i].certificate.get())) warn_of_expired(*loaded_, i);
   }
   if (settings.trust_anybody) {
     runtime.log(LogLevel::kWarning, "net",
                 "TLS: insecure_trust_anybody is set: whoever answers is taken for the server");
   }
+}
+
+void TlsCore::warn_of_expired(const TlsLoaded& loaded, std::size_t index) const {
+  const X509* const own = loaded.identities[index].certificate.get();
+  runtime_.log(LogLevel::kWarning, "net",
+               fmt::format("TLS: the certificate in '{}' ({}) expired on {}: peers will refuse it",
+                           settings.pairs[index].certificate, name_text(X509_get_subject_name(own)),
+                           time_text(X509_get0_notAfter(own))));
 }
 
 Result<std::shared_ptr<const TlsLoaded>> TlsCore::load() const {
@@ -359,8 +385,13 @@ Result<std::shared_ptr<const TlsLoaded>> TlsCore::load() const {
   SSL_CTX_set_max_proto_version(context, 0);
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_max_early_data(context, 0);
-  // Idle connections keep no buffers.
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  // Of TLS 1.2 only what TLS 1.3 has too: keys that are forgotten (forward secrecy), no CBC.
+  if (SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) {
+    return Error(Code::kConfig, "TLS: OpenSSL has no cipher for TLS 1.2: " + openssl_error());
+  }
+  // Idle connections keep no buffers. A write that waits is tried again from wherever it then is.
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_msg_callback(context, note_message);
 
   for (const TlsKeyPair& pair : settings.pairs) {
     Result<TlsIdentity> identity = read_identity(pair);
@@ -399,6 +430,7 @@ Result<std::shared_ptr<const TlsLoaded>> TlsCore::load() const {
     // Sessions go on by tickets, of which the keys end with this context: a client whose CA is no
     // longer trusted after a reload cannot come back with one.
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_session_ticket_cb(context, nullptr, take_ticket, nullptr);
     constexpr std::array<unsigned char, 6> kName{'s', 'e', 't', 't', 'e', 'e'};
     SSL_CTX_set_session_id_context(context, kName.data(), kName.size());
   } else {
@@ -432,8 +464,10 @@ std::string TlsCore::signature() const {
   for (const std::string& file : files) {
     struct stat status {};
     if (::stat(file.c_str(), &status) != 0) status = {};
-    text += fmt::format("{} {} {} {} {}.{}\n", file, status.st_dev, status.st_ino, status.st_size,
-                        status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+    // The last is moved by a change of owner or mode too: the file may be readable now.
+    text += fmt::format("{} {} {} {} {}.{} {}.{}\n", file, status.st_dev, status.st_ino,
+                        status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec,
+                        status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
   }
   return text;
 }
@@ -443,20 +477,26 @@ std::string TlsCore::loaded_signature() const {
   return signature_;
 }
 
+bool TlsCore::reload_failed() const {
+  const std::lock_guard lock(mutex_);
+  return reload_failed_;
+}
+
 Result<void> TlsCore::reload() {
   const std::lock_guard one_at_a_time(reloading_);
   std::string now =
       signature();  // before the files: what changes while they are read is seen later
   Result<std::shared_ptr<const TlsLoaded>> made = load();
-  if (made) {
-    const std::vector<TlsIdentity>& identities = (*made)->identities;
-    for (std::size_t i = 0; i < identities.size(); ++i) {
-      const ASN1_TIME* const end = X509_get0_notAfter(identities[i].certificate.get());
-      if (over_at(end)) {
-        made =
-            in_file(settings.pairs[i].certificate, "the certificate expired on " + time_text(end));
-        break;
-      }
+  const std::shared_ptr<const TlsLoaded> in_use = loaded();
+  for (std::size_t i = 0; made && i < settings.pairs.size(); ++i) {
+    const X509* const own = (*made)->identities[i].certificate.get();
+    if (!expired(own)) continue;
+    // One that nobody renews must not keep the others from being renewed.
+    if (expired(in_use->identities[i].certificate.get())) {
+      warn_of_expired(**made, i);
+    } else {
+      made = in_file(settings.pairs[i].certificate,
+                     "the certificate expired on " + time_text(X509_get0_notAfter(own)));
     }
   }
   std::shared_ptr<const TlsLoaded> old;  // ends without the lock
@@ -464,6 +504,7 @@ Result<void> TlsCore::reload() {
   {
     const std::lock_guard lock(mutex_);
     signature_ = std::move(now);
+    reload_failed_ = !made;
     if (made) {
       old = std::exchange(loaded_, *made);
       old_sessions.swap(sessions_);  // those whom they were made with may be trusted no longer
@@ -490,6 +531,10 @@ SessionPtr TlsCore::session(const std::string& name) {
   const std::lock_guard lock(mutex_);
   const auto found = sessions_.find(name);
   if (found == sessions_.end()) return nullptr;
+  if (outlived(found->second.get())) {
+    sessions_.erase(found);
+    return nullptr;
+  }
   // TLS 1.3 wants each to be used once.
   if (SSL_SESSION_get_protocol_version(found->second.get()) >= TLS1_3_VERSION) {
     SessionPtr taken = std::move(found->second);
@@ -500,8 +545,10 @@ SessionPtr TlsCore::session(const std::string& name) {
   return SessionPtr(found->second.get());
 }
 
-void TlsCore::keep_session(const std::string& name, SessionPtr session) {
+void TlsCore::keep_session(const std::string& name, SessionPtr session,
+                           const TlsLoaded* made_with) {
   const std::lock_guard lock(mutex_);
+  if (made_with != loaded_.get()) return;
   if (sessions_.size() >= kMostSessions && !sessions_.contains(name)) {
     sessions_.erase(sessions_.begin());
   }
@@ -521,12 +568,19 @@ TlsWatch::TlsWatch(TlsCore& core)
 
 void TlsWatch::run(const std::stop_token& stopping) {
   std::string before = core_.loaded_signature();
+  int since_failure = 0;
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, stopping, core_.settings.scan_period, [] { return false; }) &&
          !stopping.stop_requested()) {
     std::string now = core_.signature();
     // A certificate is often written before its key: they are read when nothing changes any more.
-    if (now != core_.loaded_signature() && now == before) (void)core_.reload();
+    const bool changed = now != core_.loaded_signature();
+    // What failed may have been no fault of the files, such as too many of them open.
+    const bool again = core_.reload_failed() && ++since_failure >= kScansBeforeRetry;
+    if ((changed || again) && now == before) {
+      (void)core_.reload();
+      since_failure = 0;
+    }
     before = std::move(now);
   }
 }

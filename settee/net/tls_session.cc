@@ -23,6 +23,12 @@ constexpr int kHandshakesPerTurn = 4;          // a signature may take a millise
 constexpr std::uint8_t kHandshakeRecord = 0x16;
 // TLS's fatal alert "unexpected message", for who does not speak TLS and may know it when it sees it.
 constexpr std::array<std::uint8_t, 7> kNoTlsAlert{0x15, 3, 1, 0, 2, 2, 10};
+// "Internal error": TLS has no alert that says that there is no room.
+constexpr std::array<std::uint8_t, 7> kNoRoomAlert{0x15, 3, 1, 0, 2, 2, 80};
+// Handshake messages of an open connection (tickets, changes of keys) are few; each has a price.
+constexpr int kMessagesMost = 32;
+constexpr std::size_t kNamesTold = 8;
+constexpr std::size_t kNameTold = 256;
 
 bool is_address(const std::string& host) {
   std::array<unsigned char, 16> bytes{};
@@ -32,6 +38,20 @@ bool is_address(const std::string& host) {
 
 std::string clock_text() {
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(std::time(nullptr)));
+}
+
+// Of a certificate that nobody vouches for: it may hold what moves a terminal or breaks a log's lines.
+std::string readable(std::string_view name) {
+  std::string text;
+  for (const char c : name.substr(0, kNameTold)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      text += fmt::format("\\x{:02x}", byte);
+    } else {
+      text += c;
+    }
+  }
+  return name.size() > kNameTold ? text + "..." : text;
 }
 
 struct TurnWork {
@@ -62,9 +82,11 @@ BioMethodPtr TlsSession::make_bio_method() {
 }
 
 int TlsSession::on_read(BIO* bio, char* out, int size) {
-  auto& input = static_cast<TlsSession*>(BIO_get_data(bio))->input_;
+  auto& session = *static_cast<TlsSession*>(BIO_get_data(bio));
+  auto& input = session.input_;
   const std::size_t count = std::min(static_cast<std::size_t>(size), input.size());
   BIO_clear_retry_flags(bio);
+  if (session.messages_ > kMessagesMost) return -1;  // ends SSL_read_ex(), which would go on and on
   if (count == 0) {
     BIO_set_retry_read(bio);
     return -1;
@@ -100,11 +122,13 @@ void TlsSession::begin() {
   start();
   SSL_set_connect_state(ssl_.get());
   if (is_address(host_)) {
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), host_.c_str());
+    check(X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), host_.c_str()),
+          "the address to verify");
   } else if (!host_.empty()) {
-    SSL_set_hostflags(ssl_.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    SSL_set1_host(ssl_.get(), host_.c_str());
-    SSL_set_tlsext_host_name(ssl_.get(), host_.c_str());
+    SSL_set_hostflags(ssl_.get(), kNameRules);
+    check(SSL_set1_host(ssl_.get(), host_.c_str()), "the name to verify");
+    check(static_cast<int>(SSL_set_tlsext_host_name(ssl_.get(), host_.c_str())),
+          "the name to ask for (SNI; 255 bytes at most)");
   } else if (!settings.trust_anybody) {
     throw Error(Code::kInvalidArgument,
                 what() + ": there is no name to verify: set TlsClientOptions::server_name");
@@ -113,6 +137,13 @@ void TlsSession::begin() {
   const int done = SSL_do_handshake(ssl_.get());  // the hello; it waits for the answer
   const int error = SSL_get_error(ssl_.get(), done);
   if (error != SSL_ERROR_WANT_READ) throw failure(error);
+}
+
+// Without it the handshake would verify less than was asked for.
+void TlsSession::check(int result, const char* step) {
+  if (result == 1) return;
+  throw Error(Code::kInvalidArgument,
+              fmt::format("{}: OpenSSL does not take {}: {}", what(), step, openssl_error()));
 }
 
 Result<TlsSession::Speaks> TlsSession::detect(std::uint8_t first) {
@@ -131,6 +162,7 @@ Result<TlsSession::Speaks> TlsSession::detect(std::uint8_t first) {
     core_->handshaking.fetch_sub(1);
     core_->stats.handshakes_refused.add();
     disarm();
+    wire_.append(kNoRoomAlert.data(), kNoRoomAlert.size());
     return Error(Code::kLimit,
                  fmt::format("{}: refused, as {} handshakes are under way (max_handshakes)", what(),
                              settings.max_handshakes));
@@ -191,10 +223,16 @@ Result<std::size_t> TlsSession::read(std::span<std::uint8_t> room) {
     std::size_t got = 0;
     if (SSL_read_ex(ssl_.get(), room.data() + used, room.size() - used, &got) == 1) {
       used += got;
+      // Once in a turn: whoever sends a byte between its messages is not let off for it.
+      if (const std::uint64_t turn = connection_.loop().turns(); data_turn_ != turn) {
+        data_turn_ = turn;
+        messages_ = 0;
+      }
       continue;
     }
     const int error = SSL_get_error(ssl_.get(), 0);
     if (error == SSL_ERROR_WANT_READ) break;
+    input_ = {};
     if (error == SSL_ERROR_ZERO_RETURN) {
       ended_ = true;
       break;
@@ -209,12 +247,13 @@ Result<std::size_t> TlsSession::read(std::span<std::uint8_t> room) {
 bool TlsSession::wrap(Buffer& plain) {
   if (stage_ != Stage::kOpen || failed_) return !wire_.empty();
   ERR_clear_error();
+  write_waits_ = false;
   std::array<std::uint8_t, kRecord> gathered;
   while (!plain.empty() && wire_.size() < kWireMost) {
     iovec part{};
     plain.gather(&part, 1);
     const void* data = part.iov_base;
-    std::size_t size = part.iov_len;
+    std::size_t size = std::min(part.iov_len, kWireMost);
     if (size >= kRecord) {
       size -= size % kRecord;
     } else if (size < plain.size()) {
@@ -224,7 +263,9 @@ bool TlsSession::wrap(Buffer& plain) {
     }
     std::size_t sent = 0;
     if (SSL_write_ex(ssl_.get(), data, size, &sent) != 1) {
-      write_error_ = failure(SSL_get_error(ssl_.get(), 0));
+      const int error = SSL_get_error(ssl_.get(), 0);
+      write_waits_ = error == SSL_ERROR_WANT_READ;
+      if (!write_waits_) write_error_ = failure(error);
       break;
     }
     plain.consume(sent);
@@ -279,8 +320,7 @@ void TlsSession::note_info() {
 }
 
 void TlsSession::keep(SessionPtr session) {
-  // One that was made with files that have been replaced is not to outlive them.
-  if (loaded_ == core_->loaded()) core_->keep_session(what(), std::move(session));
+  core_->keep_session(what(), std::move(session), loaded_.get());
 }
 
 std::string TlsSession::what() const {
@@ -300,7 +340,7 @@ Error TlsSession::cut_off() {
     return Error(Code::kConnectFailed,
                  what() +
                      ": the peer ended the connection during the handshake, as one does that "
-                     "speaks only plain text");
+                     "speaks only plain text, or has no room for another connection");
   }
   return Error(Code::kConnectionClosed,
                what() + ": the peer ended the connection before the handshake was done");
@@ -313,6 +353,13 @@ Error TlsSession::failure(int error) {
   failed_ = true;
   stop();
   std::string why = code == 0 ? "OpenSSL does not say why" : reason(code);
+  if (error == SSL_ERROR_ZERO_RETURN) why = "the peer gave up the handshake (close_notify)";
+  if (messages_ > kMessagesMost) {
+    why = fmt::format(
+        "the peer sent more than {} handshake messages (changes of keys, tickets) "
+        "at once after the handshake, as an attack does",
+        kMessagesMost);
+  }
   ERR_clear_error();
   Code kind = Code::kProtocol;
   if (!core_->settings.server) kind = handshaking ? Code::kConnectFailed : Code::kConnectionClosed;
@@ -332,9 +379,13 @@ std::string TlsSession::refused_certificate() const {
   if (!refused_) return fmt::format("the peer's certificate is refused: {}", words);
   const TlsCertificate certificate = describe(*refused_);
   std::string names;
+  std::size_t count = 0;
   for (const auto* list : {&certificate.dns_names, &certificate.ip_addresses}) {
-    for (const std::string& name : *list) names += (names.empty() ? "" : ", ") + name;
+    for (const std::string& name : *list) {
+      if (++count <= kNamesTold) names += (names.empty() ? "" : ", ") + readable(name);
+    }
   }
+  if (count > kNamesTold) names += fmt::format(" and {} more", count - kNamesTold);
   const TlsSettings& settings = core_->settings;
   const std::string subject = fmt::format("the peer's certificate ({})", certificate.subject);
   switch (result) {
@@ -399,6 +450,9 @@ std::string TlsSession::reason(unsigned long code) const {
                            core_->settings.pairs.empty()
                                ? ""
                                : fmt::format(" ('{}')", core_->settings.pairs[0].certificate));
+      case SSL_R_TLSV1_ALERT_INTERNAL_ERROR:
+        return "the peer could not go on (internal_error): its log says why; a Settee server says "
+               "so when it makes as many handshakes as it may (max_handshakes)";
       case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
         return "the peer says that our certificate has expired";
       case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:

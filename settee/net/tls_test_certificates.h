@@ -27,6 +27,7 @@ struct WantedCertificate {
   std::string ca = "ca";
   int from_day = -1;  // from today
   int to_day = 30;
+  int to_second = 0;  // of that day, from now
   bool is_ca = false;
 };
 
@@ -65,7 +66,7 @@ class TestCertificates {
     X509_set_version(certificate, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(certificate), ++serial_);
     X509_time_adj_ex(X509_getm_notBefore(certificate), wanted.from_day, 0, nullptr);
-    X509_time_adj_ex(X509_getm_notAfter(certificate), wanted.to_day, 0, nullptr);
+    X509_time_adj_ex(X509_getm_notAfter(certificate), wanted.to_day, wanted.to_second, nullptr);
     X509_NAME* const subject = X509_get_subject_name(certificate);
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
                                reinterpret_cast<const unsigned char*>(wanted.name.c_str()), -1, -1,

@@ -101,22 +101,27 @@ class TlsCore {
   /// How the files are now, to be compared.
   std::string signature() const;
   std::string loaded_signature() const;
+  /// The files of loaded_signature() could not be used.
+  bool reload_failed() const;
 
   /// A client's sessions, by what they were verified for.
   SessionPtr session(const std::string& name);
-  void keep_session(const std::string& name, SessionPtr session);
+  /// Unless the files it was `made_with` have been replaced.
+  void keep_session(const std::string& name, SessionPtr session, const TlsLoaded* made_with);
   void drop_session(const std::string& name);
 
  private:
   static constexpr std::size_t kMostSessions = 1024;
 
   Result<std::shared_ptr<const TlsLoaded>> load() const;
+  void warn_of_expired(const TlsLoaded& loaded, std::size_t index) const;
 
   Runtime& runtime_;
   mutable std::mutex mutex_;
   std::mutex reloading_;
   std::shared_ptr<const TlsLoaded> loaded_;
   std::string signature_;  // of the files of the last attempt
+  bool reload_failed_ = false;
   std::map<std::string, SessionPtr> sessions_;
 };
 

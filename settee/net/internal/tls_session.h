@@ -9,6 +9,7 @@
 #pragma once
 
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include <memory>
 #include <span>
@@ -20,6 +21,10 @@
 #include "settee/net/internal/tls_core.h"
 
 namespace settee::inline v0::net {
+
+/// How names are looked for in certificates: as RFC 6125 has it, so not in the subject (CN).
+constexpr unsigned kNameRules =
+    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
 
 class TlsSession final : private Timer {
  public:
@@ -35,6 +40,8 @@ class TlsSession final : private Timer {
   bool open() const noexcept { return stage_ == Stage::kOpen; }
   /// The peer has said that no more comes.
   bool ended() const noexcept { return ended_; }
+  /// Why nothing more can be read, and nothing sent.
+  const std::optional<Error>& broken() const noexcept { return broken_; }
 
   enum class Speaks { kTls, kPlainText };
   /// Looks at the peer's first byte. An Error: it may not speak that here; wire() has what to tell it.
@@ -56,6 +63,8 @@ class TlsSession final : private Timer {
   bool wrap(Buffer& plain);
   /// Why it cannot encrypt any more.
   const std::optional<Error>& write_error() const noexcept { return write_error_; }
+  /// The last wrap() can go on only when the rest of a message that the peer has begun was fed.
+  bool write_waits() const noexcept { return write_waits_; }
   /// The connection ends: its time and its place are given back.
   void stop() noexcept;
   /// All has been sent: says so to the peer.
@@ -71,6 +80,10 @@ class TlsSession final : private Timer {
   void keep(SessionPtr session);
   /// Of the peer's certificates `store` looks at the one that is no good.
   void note_refused(X509_STORE_CTX* store);
+  /// A handshake message has come, or an alert goes out.
+  void note_message() noexcept {
+    if (stage_ == Stage::kOpen) ++messages_;
+  }
   static BioMethodPtr make_bio_method();
 
  private:
@@ -83,6 +96,7 @@ class TlsSession final : private Timer {
   void start();
   void leave_handshakes() noexcept;
   void note_info();
+  void check(int result, const char* step);
   Error failure(int error);
   std::string reason(unsigned long code) const;
   std::string refused_certificate() const;
@@ -96,6 +110,9 @@ class TlsSession final : private Timer {
   bool counted_ = false;  // among the core's handshakes
   bool ended_ = false;
   bool failed_ = false;
+  bool write_waits_ = false;
+  int messages_ = 0;  // since a turn that brought data
+  std::uint64_t data_turn_ = 0;
   std::optional<Error> write_error_;
   std::optional<Error> broken_;  // to be told when all before it has been read
   std::span<const std::uint8_t> input_;

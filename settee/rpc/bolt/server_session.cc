@@ -104,12 +104,14 @@ void ServerSession::refuse_frame(const FrameStep& step) {
   const std::string message = fmt::format("from {}: {} (offset {} of the frame); connection closed",
                                           peer_text(), step.rule, step.offset);
   core_->log_bad_peer(message);
-  // What came before the bad frame was good, and is answered.
-  connection_.close_when_sent(Error(Code::kProtocol, message),
+  // What came before the bad frame was good, and is answered. Not kProtocol, which on_close() logs.
+  connection_.close_when_sent(Error(Code::kDecode, message),
                               connection_.loop().now() + std::chrono::seconds(1));
 }
 
-void ServerSession::on_close(net::Connection& connection, const Error&) {
+void ServerSession::on_close(net::Connection& connection, const Error& why) {
+  // The peer broke a rule of TLS.
+  if (why.code() == Code::kProtocol) core_->log_bad_peer(why.message());
   let_calls_go();
   in_flight_ = 0;
   disarm();
