@@ -5,7 +5,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <condition_variable>
+#include <set>
+#include <tuple>
 
 #include "settee/base/loop.h"
 #include "settee/http/internal/characters.h"
@@ -26,6 +29,7 @@ struct Endpoints::State {
   std::condition_variable gone;
   std::map<std::string, Methods, std::less<>> exact;
   std::map<std::string, Methods, std::less<>> trees;
+  std::set<const Handler*> alive;  // in the tables, or held by requests
 
   const Methods* find(std::string_view path) const {
     if (const auto found = exact.find(path); found != exact.end()) return &found->second;
@@ -57,10 +61,13 @@ void Endpoints::add(std::string_view method, std::string_view path, Handler hand
                 fmt::format("endpoint {}: \"{}\" is no method", path, printable(method)));
   }
   // Who removes it hears when the last request has let it go.
-  const auto release = [state = state_](const Handler* gone) {
+  const auto release = [weak = std::weak_ptr(state_)](const Handler* gone) {
     delete gone;
-    const std::lock_guard lock(state->mutex);
-    state->gone.notify_all();
+    if (const auto state = weak.lock()) {
+      const std::lock_guard lock(state->mutex);
+      state->alive.erase(gone);
+      state->gone.notify_all();
+    }
   };
   std::shared_ptr<const Handler> held(new Handler(std::move(handler)), release);
   const bool tree = is_tree(path);
@@ -70,6 +77,7 @@ void Endpoints::add(std::string_view method, std::string_view path, Handler hand
   if (methods.contains(method)) {
     throw Error(Code::kMisuse, fmt::format("endpoint {} {}: there is one already", method, path));
   }
+  state_->alive.insert(held.get());
   methods.emplace(std::string(method), std::move(held));
 }
 
@@ -90,10 +98,10 @@ bool Endpoints::remove(std::string_view path) {
     table.erase(found);
   }
   for (auto& [method, handler] : removed) {
-    const std::weak_ptr<const Handler> left = handler;
+    const Handler* const left = handler.get();
     handler.reset();
     std::unique_lock lock(state_->mutex);
-    state_->gone.wait(lock, [&] { return left.expired(); });
+    state_->gone.wait(lock, [&] { return !state_->alive.contains(left); });
   }
   return true;
 }

@@ -7,7 +7,7 @@
 //
 //   Endpoints& table = *runtime.part<Endpoints>();
 //   table.add("GET", "/metrics", metrics);        // Task<Response> metrics(Request)
-//   table.add("GET", "/files/*", files("/srv"));  // and all below it
+//   table.add("GET", "/files/*", others);         // and all below it
 //   table.remove("/metrics");
 //
 // A path is matched as a whole; one that ends in "/*" also matches what is below it, and the longest
