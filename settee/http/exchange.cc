@@ -159,8 +159,8 @@ void Exchange::begin(Request request, bool body, std::optional<std::uint64_t> le
     return;
   }
   const HandlerOptions& options = handler_->options();
-  body_timeout_ = options.body_timeout.count() > 0 ? options.body_timeout
-                                                   : core_->options.body_timeout;
+  body_timeout_ =
+      options.body_timeout.count() > 0 ? options.body_timeout : core_->options.body_timeout;
   if (options.streaming) {
     if (body) {
       inflow_ = std::make_shared<Inflow>();

@@ -79,7 +79,7 @@ class Http1Session final : public Session, private Carrier, private Http1Reader,
   bool head_sent_ = false;
   bool answered_ = false;  // exchange_ has been
   bool keep_alive_ = true;
-  bool chunked_ = false;      // the answer
+  bool chunked_ = false;  // the answer
   bool expects_continue_ = false;
   bool held_back_ = false;
   bool leaving_ = false;  // what comes is not read any more
