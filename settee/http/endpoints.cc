@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <optional>
 #include <set>
 #include <tuple>
 
@@ -61,15 +62,19 @@ void Endpoints::add(std::string_view method, std::string_view path, Handler hand
                 fmt::format("endpoint {}: \"{}\" is no method", path, printable(method)));
   }
   // Who removes it hears when the last request has let it go.
-  const auto release = [weak = std::weak_ptr(state_)](const Handler* gone) {
-    delete gone;
+  using Box = std::optional<Handler>;
+  const auto release = [weak = std::weak_ptr(state_)](Box* box) {
+    const Handler* const gone = &**box;
+    box->reset();
     if (const auto state = weak.lock()) {
       const std::lock_guard lock(state->mutex);
       state->alive.erase(gone);
       state->gone.notify_all();
     }
+    delete box;  // only now may another have its address
   };
-  std::shared_ptr<const Handler> held(new Handler(std::move(handler)), release);
+  const std::shared_ptr<Box> box(new Box(std::move(handler)), release);
+  std::shared_ptr<const Handler> held(box, &**box);
   const bool tree = is_tree(path);
   const std::string key(tree ? path.substr(0, path.size() - 1) : path);
   const std::lock_guard lock(state_->mutex);

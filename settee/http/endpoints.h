@@ -38,7 +38,8 @@ class SETTEE_API Endpoints final : public Router {
     add(method, path, Handler(std::move(run), options));
   }
   /// Takes all methods of a path away; when it returns none of their handlers runs and their functions
-  /// have been destroyed. False if there is none. An Error (kMisuse) on a loop's thread.
+  /// have been destroyed; a request whose body is on its way still gets its answer. False if there is
+  /// none. An Error (kMisuse) on a loop's thread.
   bool remove(std::string_view path);
 
   struct Entry {

@@ -16,6 +16,10 @@ namespace {
 constexpr std::size_t kCompressFrom = 1024;
 // A source that always has more lets others have their turn after so many bytes.
 constexpr std::size_t kTurnBytes = 256 * 1024;
+// Smaller pieces of a body are kept together: each by itself would cost more than it counts for.
+constexpr std::size_t kSmallPart = 4096;
+// A body must come at least so fast; who is slower keeps others out.
+constexpr double kSlowest = 240;  // bytes a second
 
 constexpr ContextKey<CancelItem> kExchange{"http.exchange"};
 
@@ -42,18 +46,16 @@ class IncomingBody final : public BodySource {
     const std::shared_ptr<Inflow> in = inflow_;
     if (!in->loop->in_loop()) co_await resume_on(*in->loop);
     for (;;) {
-      if (!in->parts.empty()) {
-        Bytes part = std::move(in->parts.front());
-        in->parts.pop_front();
-        in->buffered -= part.size();
-        if (in->exchange != nullptr) in->exchange->taken(part.size());
-        co_return std::optional<Bytes>(std::move(part));
+      if (std::optional<Bytes> part = in->take()) {
+        if (in->exchange != nullptr) in->exchange->taken(part->size());
+        co_return part;
       }
       if (in->error) co_return *in->error;
       if (in->ended) co_return std::optional<Bytes>();
       if (in->exchange != nullptr) in->exchange->want_body();
       settee::detail::Parking parking;
       in->reader = parking.waker();
+      in->wanted = in->loop->now();
       const settee::detail::Parking::Reason reason = co_await parking.wait();
       in->reader.reset();
       if (reason != settee::detail::Parking::Reason::kWoken) {
@@ -70,6 +72,32 @@ class IncomingBody final : public BodySource {
 };
 
 }  // namespace
+
+void Inflow::add(std::span<const std::uint8_t> data) {
+  buffered += data.size();
+  const bool small = data.size() < kSmallPart;
+  if (small) tail.append(data.data(), data.size());
+  if (!tail.empty() && (!small || tail.size() >= kSmallPart)) {
+    parts.push_back(tail.bytes());
+    tail.clear();
+  }
+  if (!small) parts.emplace_back(data);
+}
+
+std::optional<Bytes> Inflow::take() {
+  Bytes part;
+  if (!parts.empty()) {
+    part = std::move(parts.front());
+    parts.pop_front();
+  } else if (!tail.empty()) {
+    part = tail.bytes();
+    tail.clear();
+  } else {
+    return std::nullopt;
+  }
+  buffered -= part.size();
+  return part;
+}
 
 void Inflow::wake() {
   if (reader) settee::detail::Parking::wake(reader);
@@ -103,7 +131,7 @@ void Exchange::cancel() const noexcept {
 }
 
 void Exchange::begin(Request request, bool body, std::optional<std::uint64_t> length) {
-  begun_ = loop_.now();
+  begun_ = body_moved_ = loop_.now();
   request_ = std::move(request);
   version_ = request_.version;
   peer_ = request_.peer;
@@ -121,12 +149,18 @@ void Exchange::begin(Request request, bool body, std::optional<std::uint64_t> le
   }
   if (!let_in()) return;
   Response otherwise = Response::problem(404, "nothing is served under this path");
-  handler_ = core_->router->find(request_, otherwise);
+  try {
+    handler_ = core_->router->find(request_, otherwise);
+  } catch (...) {
+    otherwise = problem_of(settee::detail::current_error());
+  }
   if (handler_ == nullptr) {
     answer(std::move(otherwise));
     return;
   }
   const HandlerOptions& options = handler_->options();
+  body_timeout_ =
+      options.body_timeout.count() > 0 ? options.body_timeout : core_->options.body_timeout;
   if (options.streaming) {
     if (body) {
       inflow_ = std::make_shared<Inflow>();
@@ -208,9 +242,9 @@ bool Exchange::let_in() {
 
 std::size_t Exchange::on_body(std::span<const std::uint8_t> data) {
   received_ += data.size();
+  body_moved_ = loop_.now();
   if (inflow_ && inflow_->exchange != nullptr) {
-    inflow_->parts.emplace_back(data);
-    inflow_->buffered += data.size();
+    inflow_->add(data);
     inflow_->wake();
     return 0;
   }
@@ -251,6 +285,16 @@ void Exchange::on_body_end(Headers trailers) {
   start();
 }
 
+bool Exchange::body_late(TimePoint now) const noexcept {
+  if (phase_ == Phase::kCollecting) {
+    const std::chrono::duration<double> grace(static_cast<double>(received_) / kSlowest);
+    return now - body_moved_ >= body_timeout_ || now - begun_ >= body_timeout_ + grace;
+  }
+  // A streaming handler may read as slowly as it likes; only what it waits for can be late.
+  return carrier_ != nullptr && inflow_ && inflow_->reader && inflow_->buffered == 0 &&
+         !inflow_->ended && now - std::max(body_moved_, inflow_->wanted) >= body_timeout_;
+}
+
 void Exchange::want_body() {
   if (carrier_ != nullptr) carrier_->want_body();
 }
@@ -265,7 +309,8 @@ void Exchange::on_room() {
 
 void Exchange::cut(const Error& why) {
   carrier_ = nullptr;
-  if (inflow_ && !inflow_->ended) {
+  if (!running_) handler_.reset();  // who removes it waits for nobody that never runs it
+  if (inflow_ && !inflow_->ended && !inflow_->error) {
     inflow_->error = why;
     inflow_->wake();
   }
@@ -324,15 +369,12 @@ settee::detail::Detached Exchange::run([[maybe_unused]] std::shared_ptr<Exchange
   if (!loop_.in_loop()) co_await resume_on(loop_);
   if (carrier_ != nullptr) {
     if (error) response.emplace(problem_of(*error));
-    if (response->body.whole()) {
-      answer(*std::move(response));
-    } else {
-      prepare(*response);
-      const bool parts = send_start(*response);
-      Body body = std::move(response->body);
-      if (parts) co_await as_result(send_parts(body));
+    if (send(*response)) {
+      const Result<void> sent = co_await as_result(send_parts(response->body));
+      if (!sent && carrier_ != nullptr) fail_answer(sent.error());
     }
   }
+  response.reset();  // its body may be of the handler's making, too
   handler_ended();
 }
 
@@ -351,26 +393,53 @@ void Exchange::handler_ended() noexcept {
   running_ = false;
   core_->of(loop_).exchanges.erase(this);
   handler_.reset();
-  if (inflow_) {
-    // Nobody reads on; what comes is let through.
-    inflow_->exchange = nullptr;
-    taken(std::exchange(inflow_->buffered, 0));
-    inflow_->parts.clear();
-  }
+  drop_body();
   if (on_handler_end) std::exchange(on_handler_end, nullptr)();
   core_->running.fetch_sub(1, std::memory_order_release);
 }
 
-void Exchange::answer(Response response) {
-  prepare(response);
-  if (!send_start(response)) return;
-  if (!response.body.whole()) {
-    // Of a Router, which has nobody to wait for its parts.
-    carrier_->abort(Error(Code::kMisuse, "an answer of a Router must have a whole body"));
-    return;
+// Of a streaming handler that has ended: what comes is let through.
+void Exchange::drop_body() noexcept {
+  if (!inflow_ || inflow_->exchange == nullptr) return;
+  inflow_->exchange = nullptr;
+  // Somebody may have kept the body all the same: a part of it must not look like the whole.
+  if ((!inflow_->ended || inflow_->buffered > 0) && !inflow_->error) {
+    inflow_->error = Error(Code::kCancelled, "the body of a request: its handler has ended");
   }
-  carrier_->send_body(response.body.bytes(), true);
-  finish();
+  inflow_->parts.clear();
+  inflow_->tail.clear();
+  if (const std::size_t size = std::exchange(inflow_->buffered, 0); size > 0) taken(size);
+  inflow_->wake();
+}
+
+void Exchange::answer(Response response) {
+  if (!send(response)) return;
+  // Of a Router, which has nobody to wait for its parts.
+  fail_answer(Error(Code::kMisuse, "an answer of a Router must have a whole body"));
+}
+
+// True: the parts of its body have to follow.
+bool Exchange::send(Response& response) noexcept {
+  std::optional<Error> error;
+  try {
+    prepare(response);
+    if (!send_start(response)) return false;
+    if (!response.body.whole()) return true;
+    carrier_->send_body(response.body.bytes(), true);
+    finish();
+    return false;
+  } catch (...) {
+    error = settee::detail::current_error();
+  }
+  if (carrier_ == nullptr) return false;
+  if (phase_ >= Phase::kAnswering) {
+    fail_answer(*error);
+    return false;
+  }
+  // What a handler has made can throw too, e.g. when it is asked for its size.
+  compressor_.reset();
+  response = problem_of(*error);
+  return send(response);
 }
 
 void Exchange::prepare(Response& response) {
@@ -423,12 +492,13 @@ void Exchange::compress(Response& response) {
 
 // False: that was all of it.
 bool Exchange::send_start(Response& response) {
-  phase_ = Phase::kAnswering;
   const bool bodyless = status_ == 204 || status_ == 304;
   if (!compressor_) length_ = response.body.size();
+  phase_ = Phase::kAnswering;
   const bool end =
       bodyless || head_only_ || (response.body.whole() && response.body.bytes().empty());
   carrier_->send_head(response, bodyless ? std::nullopt : length_, end);
+  if (carrier_ == nullptr) return false;  // a large head is written at once, and the peer had gone
   if (end) {
     finish();
     return false;
@@ -458,7 +528,7 @@ Task<void> Exchange::send_parts(Body& body) {
     if (last) {
       const Headers& trailers = body.trailers();
       if (!bytes.empty() || trailers.empty()) carrier_->send_body(bytes, trailers.empty());
-      if (!trailers.empty()) carrier_->send_trailers(trailers);
+      if (!trailers.empty() && carrier_ != nullptr) carrier_->send_trailers(trailers);
       finish();
       co_return;
     }
@@ -490,7 +560,10 @@ void Exchange::fail_answer(const Error& why) {
 void Exchange::finish() {
   phase_ = Phase::kEnded;
   tell_end();
-  if (carrier_ != nullptr) carrier_->ended();
+  if (!running_) handler_.reset();
+  if (carrier_ == nullptr) return;
+  drop_body();  // as long as there is somebody to give its credit back to
+  if (carrier_ != nullptr) std::exchange(carrier_, nullptr)->ended();
 }
 
 void Exchange::tell_end() {

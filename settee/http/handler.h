@@ -25,6 +25,9 @@ struct HandlerOptions {
   bool streaming = false;                ///< Called when the head is there.
   std::size_t max_body = 0;              ///< Bytes of a whole body; 0: the server's.
   std::chrono::milliseconds timeout{0};  ///< From the request's arrival; 0: the server's.
+  /// In which some of a body must come that is waited for; 0: the server's. Longer for streams whose
+  /// peers may be silent for a while.
+  std::chrono::milliseconds body_timeout{0};
 };
 
 class Handler {

@@ -21,16 +21,15 @@ constexpr std::size_t kMostBacklog = 64 * 1024;
 constexpr std::size_t kMostDiscarded = 1024 * 1024;
 constexpr std::size_t kMostSkipped = 64 * 1024;
 constexpr Duration kLinger = std::chrono::milliseconds(500);
-// A body must come at least so fast; who is slower keeps others out.
-constexpr double kSlowest = 240;  // bytes a second
 
 }  // namespace
 
 Http1Session::Http1Session(Link link)
     : Session(std::move(link)),
       limits_{core().options.max_header, core().options.max_fields, core().options.max_target},
-      since_(loop().now()) {
-  arm(loop(), loop().now() + tick());
+      since_(loop().now()),
+      late_(core().draining.load()) {
+  arm(loop(), late_ ? loop().now() : loop().now() + tick());
 }
 
 Http1Session::~Http1Session() {
@@ -39,6 +38,10 @@ Http1Session::~Http1Session() {
 
 net::Protocol::Taken Http1Session::on_data(net::Connection& connection,
                                            std::span<const std::uint8_t> data) {
+  if (late_) {
+    connection.close(Error(Code::kStopped, "the server has been stopped"));
+    return {data.size()};
+  }
   if (leaving_) {
     discarded_ += data.size();
     if (discarded_ > kMostDiscarded) {
@@ -49,12 +52,16 @@ net::Protocol::Taken Http1Session::on_data(net::Connection& connection,
   if (first_) {
     const std::size_t part = std::min(data.size(), kHttp2Preface.size());
     if (std::memcmp(data.data(), kHttp2Preface.data(), part) == 0) {
-      if (part < kHttp2Preface.size()) return {0, kHttp2Preface.size()};
+      if (part < kHttp2Preface.size()) {
+        // Each byte can tell that it is none, and what else begins like it may be shorter.
+        if (!std::exchange(greeting_, true)) since_ = loop().now();
+        return {0, part + 1};
+      }
       disarm();
       connection.switch_protocol(std::make_unique<Http2Session>(hand_over()));
       return {0};
     }
-    first_ = false;
+    first_ = greeting_ = false;
   }
   if (!backlog_.empty() || (exchange_ && !parser_)) {
     backlog_.insert(backlog_.end(), data.begin(), data.end());
@@ -129,8 +136,6 @@ void Http1Session::begin_exchange() {
   version_ = request.version;
   keep_alive_ = parser_->keep_alive() && !core().draining.load(std::memory_order_relaxed);
   request.peer = wire_.peer;
-  chunked_ = false;
-  until_close_ = false;
   answered_ = false;
   head_sent_ = false;
   const std::string_view expect = request.headers.get("expect");
@@ -198,7 +203,7 @@ void Http1Session::want_body() {
 bool Http1Session::over_window() const { return exchange_->buffered() >= core().options.window; }
 
 void Http1Session::body_taken(std::size_t) {
-  if (!held_back_ || over_window()) return;
+  if (!held_back_ || !exchange_ || over_window()) return;
   hold_back(false);
   if (!backlog_.empty()) loop().next_turn(resume_);
 }
@@ -254,14 +259,16 @@ void Http1Session::refuse(int status, const std::string& rule) {
   } else {
     keep_alive_ = false;
     const Response response = Response::problem(status, rule);
-    send_head(response, response.body.size(), false);
-    send_body(response.body.bytes(), true);
+    const bool head_only = parser_ && parser_->request().method == "HEAD";
+    send_head(response, response.body.size(), head_only);
+    if (!head_only) send_body(response.body.bytes(), true);
   }
   say_goodbye();
 }
 
 // What has been said is sent, and what comes is forgotten until the peer closes.
 void Http1Session::say_goodbye() {
+  if (connection().closed()) return;
   leaving_ = true;
   exchange_.reset();
   parser_.reset();
@@ -274,7 +281,9 @@ void Http1Session::say_goodbye() {
 void Http1Session::finish_sending() {
   leaving_ = true;
   if (backlog_.empty()) {
-    close(Error(Code::kConnectionClosed, "its last request has been answered"));
+    // The peer takes as long as write_timeout lets it.
+    connection().close_when_sent(
+        Error(Code::kConnectionClosed, "its last request has been answered"), kNoDeadline);
   } else {
     say_goodbye();
   }
@@ -313,6 +322,10 @@ void Http1Session::on_timer() {
   const TimePoint now = loop().now();
   arm(loop(), now + tick());
   net::Connection& conn = connection();
+  if (late_) {
+    conn.close(Error(Code::kStopped, "the server has been stopped"));
+    return;
+  }
   if (conn.unsent() == 0) {
     stuck_since_ = TimePoint();
   } else if (stuck_since_ == TimePoint() || conn.last_write() > stuck_since_) {
@@ -326,15 +339,13 @@ void Http1Session::on_timer() {
     if (now - since_ >= kLinger && conn.unsent() == 0) {
       conn.close(Error(Code::kConnectionClosed, "its last request has been answered"));
     }
-  } else if (parser_ && !exchange_) {
+  } else if ((parser_ || greeting_) && !exchange_) {
     if (now - since_ >= options.head_timeout) {
       refuse(408, fmt::format("the head did not come within {} ms", options.head_timeout.count()));
     }
   } else if (exchange_) {
-    const std::chrono::duration<double> grace(static_cast<double>(exchange_->received()) /
-                                              kSlowest);
-    if (parser_ && exchange_->collecting() &&
-        now - exchange_->begun() >= options.body_timeout + grace) {
+    // Of who does not take its answers no more is read: write_timeout is for that.
+    if (parser_ && !conn.congested() && exchange_->body_late(now)) {
       const std::shared_ptr<Exchange> held = exchange_;
       keep_alive_ = false;
       held->refuse(RefusedBy::kBodyTimeout, Response::problem(408, "the body comes too slowly"));
@@ -376,6 +387,7 @@ void Http1Session::send_head(const Response& response, std::optional<std::uint64
   // A streaming handler that answers before it reads wants the body all the same.
   if (response.status < 300 && exchange_ && exchange_->running()) want_body();
   head_sent_ = true;
+  chunked_ = false;  // what refuses has no exchange of its own
   Buffer& out = connection().out();
   append_status_line(out, response.status);
   bool dated = false;
@@ -391,7 +403,6 @@ void Http1Session::send_head(const Response& response, std::optional<std::uint64
     append_field(out, "transfer-encoding", "chunked");
     chunked_ = !end;
   } else if (!bodyless) {
-    until_close_ = true;
     keep_alive_ = false;
   }
   if (parser_ && parser_->has_body() && !(exchange_ && exchange_->running()) && !may_skip()) {

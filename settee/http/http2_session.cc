@@ -653,7 +653,9 @@ void Http2Session::leave_if_done() {
                     nghttp2_session_want_write(native_->session) == 0;
   if (!over) return;
   leaving_ = true;
-  close(Error(Code::kConnectionClosed, "HTTP/2: nothing more to say"));
+  // The peer takes as long as write_timeout lets it.
+  connection().close_when_sent(Error(Code::kConnectionClosed, "HTTP/2: nothing more to say"),
+                               kNoDeadline);
 }
 
 void Http2Session::stop_peer(RefusedBy by, std::string rule) {

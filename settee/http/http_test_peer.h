@@ -79,6 +79,12 @@ class Peer {
   void close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
   }
+  /// Closes without a word: what the server writes next fails.
+  void reset() {
+    const linger at_once{1, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close();
+  }
 
   bool send(std::string_view bytes) const {
     while (!bytes.empty()) {

@@ -50,8 +50,16 @@ void Headers::set(std::string_view name, std::string_view value) {
 
 void Headers::add_checked(std::string_view name, std::string_view value) {
   const auto at = static_cast<std::uint32_t>(text_.size());
-  text_.append(name);
-  text_.append(value);
+  const std::size_t size = text_.size() + name.size() + value.size();
+  if (size > text_.capacity()) {
+    // Both may be parts of the old text.
+    std::string grown;
+    grown.reserve(std::max(size, 2 * text_.capacity()));
+    grown.append(text_).append(name).append(value);
+    text_.swap(grown);
+  } else {
+    text_.append(name).append(value);
+  }
   entries_.push_back(
       {at, static_cast<std::uint32_t>(name.size()), static_cast<std::uint32_t>(value.size())});
 }

@@ -121,6 +121,14 @@ ServerOptions checked(ServerOptions options) {
   positive(options.body_timeout, "body_timeout");
   positive(options.write_timeout, "write_timeout");
   positive(options.idle_timeout, "idle_timeout");
+  const auto token = [](const std::string& text, std::string_view what) {
+    if (is_token(text)) return;
+    throw Error(Code::kInvalidArgument,
+                fmt::format("http::CorsOptions::{}: \"{}\" is no token (RFC 9110, 5.6.2)", what,
+                            printable(text)));
+  };
+  for (const std::string& method : options.cors.methods) token(method, "methods");
+  for (const std::string& name : options.cors.headers) token(name, "headers");
   const auto& origins = options.cors.origins;
   if (options.cors.credentials && std::find(origins.begin(), origins.end(), "*") != origins.end()) {
     throw Error(Code::kInvalidArgument,

@@ -76,8 +76,10 @@ struct ServerOptions {
   std::uint32_t window = 256 * 1024;        ///< Bytes of a body that come before they are wanted.
   std::size_t max_resets = 200;             ///< Streams reset by either side, then 50 a second.
   std::size_t max_idle_frames = 1'000;      ///< Frames that bring nothing, then 100 a second.
-  std::chrono::milliseconds head_timeout{10'000};   ///< For all of a head.
-  std::chrono::milliseconds body_timeout{10'000};   ///< Plus a second for each 240 bytes; 408.
+  std::chrono::milliseconds head_timeout{10'000};  ///< For all of a head.
+  /// In which some of a body must come that is waited for; 408, or a streaming handler is cancelled. A
+  /// whole body has so long in all, and a second for each 240 bytes.
+  std::chrono::milliseconds body_timeout{10'000};
   std::chrono::milliseconds write_timeout{30'000};  ///< In which a peer takes nothing.
   std::chrono::milliseconds idle_timeout{60'000};   ///< Between requests.
   std::chrono::milliseconds timeout{0};     ///< Of handlers; their Context's deadline. 0: none.

@@ -46,12 +46,16 @@ struct Inflow {
   Loop* loop = nullptr;
   Exchange* exchange = nullptr;  // null: nobody to give credit to any more
   std::deque<Bytes> parts;
-  std::size_t buffered = 0;
+  Buffer tail;               // what comes in small pieces, behind the parts
+  std::size_t buffered = 0;  // bytes of both
   bool ended = false;
   std::optional<Error> error;
   Headers trailers;
   std::shared_ptr<settee::detail::Parking::State> reader;
+  TimePoint wanted;  // since when the reader waits
 
+  void add(std::span<const std::uint8_t> data);
+  std::optional<Bytes> take();
   void wake();
 };
 
@@ -78,6 +82,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   /// The body is collected: the peer is waited for.
   bool collecting() const noexcept { return phase_ == Phase::kCollecting; }
   TimePoint begun() const noexcept { return begun_; }
+  /// Whether the body comes too slowly, or nothing of it though it is waited for.
+  bool body_late(TimePoint now) const noexcept;
   std::uint64_t received() const noexcept { return received_; }
   std::size_t buffered() const noexcept { return inflow_ ? inflow_->buffered : 0; }
   bool head_only() const noexcept { return head_only_; }
@@ -111,9 +117,11 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   void fail_answer(const Error& why);
   void tell_end();
   void answer(Response response);
+  bool send(Response& response) noexcept;
   bool send_start(Response& response);
   void prepare(Response& response);
   void handler_ended() noexcept;
+  void drop_body() noexcept;
   void finish();
 
   const std::shared_ptr<Server::Core> core_;
@@ -133,6 +141,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   std::uint64_t sent_ = 0;
   std::optional<std::uint64_t> length_;  // of the answer
   TimePoint begun_;
+  TimePoint body_moved_;  // when some of it last came
+  std::chrono::milliseconds body_timeout_{0};
   Request request_;
   Buffer body_;
   std::string method_;  // only if somebody listens

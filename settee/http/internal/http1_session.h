@@ -66,6 +66,7 @@ class Http1Session final : public Session, private Carrier, private Http1Reader,
   std::vector<std::uint8_t> backlog_;  // what came while a request was answered
   Resume resume_{*this};
   TimePoint since_;        // when the current state began: idle, or a head on its way
+  const bool late_;        // handed over when the server had been stopped
   TimePoint stuck_since_;  // of bytes that the peer does not take
   std::size_t discarded_ = 0;
   bool upgraded_ = false;
@@ -73,12 +74,12 @@ class Http1Session final : public Session, private Carrier, private Http1Reader,
   bool skipping_ = false;    // the rest of a request that has been answered
   bool stray_line_ = false;  // one is forgiven before each request
   bool first_ = true;        // nothing has been read yet
+  bool greeting_ = false;    // but what the preface of HTTP/2 could begin with
   bool feeding_ = false;
   bool head_sent_ = false;
   bool answered_ = false;  // exchange_ has been
   bool keep_alive_ = true;
-  bool chunked_ = false;      // the answer
-  bool until_close_ = false;  // the answer ends with the connection
+  bool chunked_ = false;  // the answer
   bool expects_continue_ = false;
   bool held_back_ = false;
   bool leaving_ = false;  // what comes is not read any more
