@@ -103,7 +103,7 @@ void Exchange::cancel() const noexcept {
 }
 
 void Exchange::begin(Request request, bool body, std::optional<std::uint64_t> length) {
-  begun_ = loop_.now();
+  begun_ = fed_ = loop_.now();
   request_ = std::move(request);
   version_ = request_.version;
   peer_ = request_.peer;
@@ -208,6 +208,7 @@ bool Exchange::let_in() {
 
 std::size_t Exchange::on_body(std::span<const std::uint8_t> data) {
   received_ += data.size();
+  fed_ = loop_.now();
   if (inflow_ && inflow_->exchange != nullptr) {
     inflow_->parts.emplace_back(data);
     inflow_->buffered += data.size();
@@ -252,7 +253,13 @@ void Exchange::on_body_end(Headers trailers) {
 }
 
 void Exchange::want_body() {
+  fed_ = loop_.now();
   if (carrier_ != nullptr) carrier_->want_body();
+}
+
+std::optional<TimePoint> Exchange::starved_since() const noexcept {
+  const bool read = inflow_ && inflow_->reader && !inflow_->ended && !inflow_->error;
+  return collecting() || read ? std::optional(fed_) : std::nullopt;
 }
 
 void Exchange::taken(std::size_t size) {
@@ -270,6 +277,7 @@ void Exchange::cut(const Error& why) {
     inflow_->wake();
   }
   tell_end();
+  give_back();
   cancel();
   on_room();
 }
@@ -490,7 +498,15 @@ void Exchange::fail_answer(const Error& why) {
 void Exchange::finish() {
   phase_ = Phase::kEnded;
   tell_end();
+  give_back();
   if (carrier_ != nullptr) carrier_->ended();
+}
+
+// What it kept for a handler that will never run.
+void Exchange::give_back() {
+  if (running_) return;
+  body_.clear();
+  if (on_handler_end) std::exchange(on_handler_end, nullptr)();
 }
 
 void Exchange::tell_end() {

@@ -78,6 +78,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   /// The body is collected: the peer is waited for.
   bool collecting() const noexcept { return phase_ == Phase::kCollecting; }
   TimePoint begun() const noexcept { return begun_; }
+  /// Since when nothing has come of a body that is wanted; nothing if none is, or all of it is here.
+  std::optional<TimePoint> starved_since() const noexcept;
   std::uint64_t received() const noexcept { return received_; }
   std::size_t buffered() const noexcept { return inflow_ ? inflow_->buffered : 0; }
   bool head_only() const noexcept { return head_only_; }
@@ -87,7 +89,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   void cancel() const noexcept;
   /// Whether the handler still runs, also after cut().
   bool running() const noexcept { return running_; }
-  /// Called once when it no longer does.
+  /// Called once when it no longer does, or when it is certain that none will.
   std::function<void()> on_handler_end;
 
  private:
@@ -115,6 +117,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   void prepare(Response& response);
   void handler_ended() noexcept;
   void finish();
+  void give_back();
 
   const std::shared_ptr<Server::Core> core_;
   Loop& loop_;
@@ -133,6 +136,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   std::uint64_t sent_ = 0;
   std::optional<std::uint64_t> length_;  // of the answer
   TimePoint begun_;
+  TimePoint fed_;  // when some of the body came last, or was wanted first
   Request request_;
   Buffer body_;
   std::string method_;  // only if somebody listens
