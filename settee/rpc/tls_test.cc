@@ -7,7 +7,6 @@
 #include "settee/net/tls.h"
 
 #include <gtest/gtest.h>
-#include <openssl/ssl.h>
 
 #include <fstream>
 
@@ -234,27 +233,6 @@ TEST_F(RpcTlsTest, AServerThatWantsACertificateSaysSo) {
   EXPECT_TRUE(has(error, "wants a certificate of ours: set TlsClientOptions::certificate"))
       << error;
   EXPECT_NE(log_.wait_for({"the peer sent no certificate"}), "");
-}
-
-TEST_F(RpcTlsTest, APeerThatBreaksTlsAfterTheHandshakeIsInTheLog) {
-  serve();
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(server_->port());
-  ASSERT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_client_method()),
-                                                                  SSL_CTX_free);
-  const std::unique_ptr<SSL, decltype(&SSL_free)> peer(SSL_new(context.get()), SSL_free);
-  SSL_set_fd(peer.get(), fd);
-  ASSERT_EQ(SSL_connect(peer.get()), 1);
-  ASSERT_EQ(SSL_write(peer.get(), "\x01", 1), 1);  // Bolt's first byte
-  const std::string no_record = std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x');
-  ASSERT_EQ(::send(fd, no_record.data(), no_record.size(), MSG_NOSIGNAL), 37);
-  EXPECT_NE(log_.wait_for({"TLS with 127.0.0.1:", "a record was changed on its way"}), "");
-  ::close(fd);
-  EXPECT_EQ(stat("failures", "server"), 0);
 }
 
 TEST_F(RpcTlsTest, ReloadsUnderTrafficLoseNoCall) {
