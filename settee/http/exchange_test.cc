@@ -4,6 +4,7 @@
 // Requests that end in another way than by their answer: peers that are ahead, slow or gone, and
 // handlers that fail at an awkward time.
 
+#include "settee/http/http2_test_peer.h"
 #include "settee/http/http_test_peer.h"
 #include "settee/net/listener.h"
 
@@ -81,6 +82,23 @@ TEST_F(ExchangeTest, ALastAnswerIsTakenAsSlowlyAsItsPeerLikes) {
   // Longer than a connection that is done with used to get.
   std::this_thread::sleep_for(1500ms);
   EXPECT_EQ(peer.answer().body.size(), all.size());
+  EXPECT_TRUE(peer.closed());
+}
+
+TEST_F(ExchangeTest, TheSameOverHttp2) {
+  options_.max_unsent = 64 * 1024 * 1024;
+  const std::string all(6 * 1024 * 1024, 'x');
+  table_->add("GET", "/all", [&](Request) -> Task<Response> {
+    co_return Response(200, "application/octet-stream", Body(all));
+  });
+  serve();
+  wire::Http2Peer peer(port(), true, 4096);
+  ASSERT_TRUE(peer.set(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 16 * 1024 * 1024));
+  ASSERT_TRUE(peer.open_window(0, 16 * 1024 * 1024));
+  ASSERT_TRUE(peer.ask(1, "/all"));
+  ASSERT_TRUE(peer.send(NGHTTP2_GOAWAY, 0, 0, std::string(8, '\0')));
+  std::this_thread::sleep_for(1500ms);
+  EXPECT_EQ(peer.answer(1).body.size(), all.size());
   EXPECT_TRUE(peer.closed());
 }
 
