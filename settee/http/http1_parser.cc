@@ -137,10 +137,7 @@ struct Http1Parser::Impl final : beast::http::basic_parser<true> {
     return false;
   }
 
-  bool host_fits() const {
-    const std::string_view host = request.headers.get("host");
-    return host.find_first_of(" \t/?#@,\\") == std::string_view::npos;
-  }
+  bool host_fits() const { return is_host(request.headers.get("host")); }
 
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
   std::size_t on_body_impl(string_view part, error_code&) override {

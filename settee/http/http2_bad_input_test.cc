@@ -267,6 +267,132 @@ TEST_F(Http2BadInputTest, WhoTakesNothingIsSentAway) {
   EXPECT_TRUE(eventually([&] { return stat("settee.net.connections", {{"role", "http"}}) == 0; }));
 }
 
+// Requests that never get as far as their handler keep nobody else from one.
+TEST_F(Http2BadInputTest, RequestsThatEndBeforeTheirHandlerLeaveRoomForOthers) {
+  options_.max_streams = 4;
+  options_.max_body = 100;
+  serve();
+  Http2Peer peer(port());
+  std::uint32_t id = 1;
+  for (int i = 0; i < 20; ++i, id += 6) {
+    ASSERT_TRUE(peer.begin(id, "/echo"));
+    ASSERT_TRUE(peer.send(NGHTTP2_DATA, 0, id, std::string(101, 'b')));
+    EXPECT_EQ(peer.answer(id).status, 413);
+    ASSERT_TRUE(peer.begin(id + 2, "/echo", literal("content-encoding", "gzip")));
+    ASSERT_TRUE(peer.send(NGHTTP2_DATA, kEndStream, id + 2, "no gzip"));
+    EXPECT_EQ(peer.answer(id + 2).status, 400);
+    ASSERT_TRUE(peer.begin(id + 4, "/echo"));
+    ASSERT_TRUE(peer.send(NGHTTP2_RST_STREAM, 0, id + 4, big_endian(NGHTTP2_CANCEL, 4)));
+  }
+  ASSERT_TRUE(peer.ask(id, "/hello"));
+  EXPECT_EQ(peer.answer(id).status, 200);
+  EXPECT_EQ(refused("max_streams"), 0);
+}
+
+TEST_F(Http2BadInputTest, TheFirstBytesOfAHeadMustBeFollowedByTheRest) {
+  options_.head_timeout = 150ms;
+  serve();
+  Http2Peer peer(port());
+  ASSERT_TRUE(peer.send_raw(std::string("\0\0\x1a\1\4\0\0\0\1", 9)));
+  EXPECT_EQ(peer.goaway(), NGHTTP2_ENHANCE_YOUR_CALM);
+  EXPECT_TRUE(peer.closed());
+  EXPECT_EQ(refused("head_timeout"), 1);
+}
+
+// Trailers of a request that has been answered are passed over, and nothing is awaited behind them.
+TEST_F(Http2BadInputTest, AHeadThatIsPassedOverHasNoTimeout) {
+  options_.head_timeout = 150ms;
+  serve();
+  Http2Peer peer(port());
+  ASSERT_TRUE(peer.begin(1, "/none"));
+  EXPECT_EQ(peer.answer(1).status, 404);
+  ASSERT_NE(peer.next(NGHTTP2_RST_STREAM).type, -1);
+  ASSERT_TRUE(peer.ask(3, "/nap?ms=600"));
+  ASSERT_TRUE(peer.send(NGHTTP2_HEADERS, kEndHeaders | kEndStream, 1, literal("x", "y")));
+  EXPECT_EQ(peer.answer(3).body, "slept");
+}
+
+TEST_F(Http2BadInputTest, AnAnswerEndsARequestWhoseBodyStillComes) {
+  options_.idle_timeout = 300ms;
+  serve();
+  Http2Peer peer(port());
+  ASSERT_TRUE(peer.begin(1, "/none"));
+  EXPECT_EQ(peer.answer(1).status, 404);
+  EXPECT_EQ(peer.next(NGHTTP2_RST_STREAM).payload, big_endian(NGHTTP2_NO_ERROR, 4));
+  // What is on its way is forgotten, and the connection is one without requests.
+  ASSERT_TRUE(peer.send(NGHTTP2_DATA, 0, 1, "on its way"));
+  EXPECT_EQ(peer.goaway(), NGHTTP2_NO_ERROR);
+  EXPECT_TRUE(peer.closed());
+}
+
+TEST_F(Http2BadInputTest, ABodyThatStopsIsTimedOut) {
+  options_.body_timeout = 150ms;
+  serve();
+  Http2Peer peer(port());
+  // Much at the beginning is no allowance for hours.
+  ASSERT_TRUE(peer.begin(1, "/echo"));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(peer.send(NGHTTP2_DATA, 0, 1, std::string(16384, 'b')));
+  EXPECT_EQ(peer.answer(1).status, 408);
+  EXPECT_EQ(refused("body_timeout"), 1);
+  ASSERT_TRUE(peer.begin(3, "/count"));
+  ASSERT_TRUE(peer.send(NGHTTP2_DATA, 0, 3, "first"));
+  EXPECT_LT(peer.answer(3).status, 0);
+  EXPECT_EQ(refused("body_timeout"), 2);
+}
+
+TEST_F(Http2BadInputTest, ABodyThatNobodyReadsIsNotTimedOut) {
+  options_.body_timeout = 100ms;
+  std::atomic<bool> go{false};
+  table_->add(
+      "POST", "/later",
+      [&](Request request) -> Task<Response> {
+        while (!go) co_await sleep_for(1ms);
+        co_return Response(200, "text/plain", co_await request.body.read(100));
+      },
+      streaming());
+  serve();
+  Http2Peer peer(port());
+  ASSERT_TRUE(peer.begin(1, "/later"));
+  ASSERT_TRUE(peer.ask(3, "/nap?ms=500"));
+  EXPECT_EQ(peer.answer(3).body, "slept");
+  ASSERT_TRUE(peer.send(NGHTTP2_DATA, kEndStream, 1, "late"));
+  go = true;
+  EXPECT_EQ(peer.answer(1).body, "late");
+}
+
+TEST_F(Http2BadInputTest, TrailersHaveASizeAndANumber) {
+  options_.max_fields = 12;
+  serve();
+  Http2Peer peer(port());
+  std::string fields;
+  for (int i = 0; i < 12; ++i) fields += literal("x", "y");
+  ASSERT_TRUE(peer.begin(1, "/echo"));
+  ASSERT_TRUE(peer.send(NGHTTP2_HEADERS, kEndHeaders | kEndStream, 1, fields));
+  EXPECT_EQ(peer.answer(1).status, 431);
+  ASSERT_TRUE(peer.begin(3, "/count"));
+  ASSERT_TRUE(peer.send(NGHTTP2_HEADERS, kEndHeaders | kEndStream, 3, fields));
+  EXPECT_LT(peer.answer(3).status, 0);
+  EXPECT_EQ(refused("max_header"), 2);
+}
+
+TEST_F(Http2BadInputTest, PathAndHostMustBeSome) {
+  serve();
+  Http2Peer peer(port());
+  std::uint32_t id = 1;
+  const auto answer = [&](std::string_view scheme, std::string_view path, std::string_view host) {
+    const std::uint32_t stream = std::exchange(id, id + 2);
+    EXPECT_TRUE(peer.send(NGHTTP2_HEADERS, kEndHeaders | kEndStream, stream,
+                          literal(":method", "GET") + literal(":scheme", scheme) +
+                              literal(":path", path) + literal(":authority", host)));
+    return peer.answer(stream).status;
+  };
+  EXPECT_EQ(answer("foo", "/hello", "a:80"), 200);
+  EXPECT_EQ(answer("foo", "hello", "a"), 400);
+  EXPECT_EQ(answer("foo", "*", "a"), 400);
+  EXPECT_EQ(answer("http", "/hello", "good@evil"), 400);
+  EXPECT_EQ(answer("http", "/hello", "good,evil"), 400);
+}
+
 TEST_F(Http2BadInputTest, WhatIsNoFrameEndsTheConnection) {
   serve();
   for (const std::string& bad :

@@ -18,11 +18,12 @@ namespace settee::inline v0::http {
 namespace {
 
 constexpr std::size_t kStreamRoom = 64 * 1024;  // of an answer's bytes that wait in its stream
-constexpr double kSlowest = 240;                // bytes of a body in a second
 constexpr double kResetsPerSecond = 50;
 constexpr double kIdleFramesPerSecond = 100;
 constexpr std::size_t kWindowUpdatesPerData = 10;
 constexpr std::size_t kMostContinuations = 8;
+// Of answers, handed to the connection before it is asked again whether it has room.
+constexpr std::size_t kMostAtOnce = 256 * 1024;
 constexpr std::uint8_t kDrainPing[8] = {'d', 'r', 'a', 'i', 'n', 0, 0, 0};
 
 std::optional<std::string> base64url_decoded(std::string_view text) {
@@ -83,7 +84,7 @@ class Http2Session::Stream final : public Carrier {
   void want_body() override {}
   void body_taken(std::size_t size) override;
   void abort(const Error& why) override;
-  void ended() override {}
+  void ended() override;
 
   void resume();
   void submit_trailers();
@@ -92,7 +93,8 @@ class Http2Session::Stream final : public Carrier {
   const std::int32_t id_;
   std::shared_ptr<Exchange> exchange_;
   Request request_;
-  Headers trailers_;  // of the request
+  std::string cookie_;  // its crumbs
+  Headers trailers_;    // of the request
   Headers out_trailers_;
   Buffer out_;
   std::size_t header_bytes_ = 0;
@@ -122,9 +124,7 @@ struct Http2Session::Glue {
       case NGHTTP2_DATA:
         idle = frame->length == 0 && (frame->flags & NGHTTP2_FLAG_END_STREAM) == 0;
         break;
-      case NGHTTP2_HEADERS:
-        if ((frame->flags & NGHTTP2_FLAG_END_HEADERS) == 0) me.head_since_ = now;
-        break;
+      case NGHTTP2_HEADERS: break;
       case NGHTTP2_CONTINUATION: idle = frame->length == 0; break;
       case NGHTTP2_WINDOW_UPDATE:
         // As many as the data that we send can be the reason of are free.
@@ -209,9 +209,10 @@ struct Http2Session::Glue {
       } else {
         request.headers.add_checked(name, value);
       }
-    } else if (name == "cookie" && request.headers.find("cookie")) {
+    } else if (name == "cookie") {
       // Split by HTTP/2 for its table's sake; one line for everybody else (RFC 9113, 8.2.3).
-      request.headers.set("cookie", fmt::format("{}; {}", request.headers.get("cookie"), value));
+      if (!stream->cookie_.empty()) stream->cookie_ += "; ";
+      stream->cookie_ += value;
     } else {
       request.headers.add_checked(name, value);
     }
@@ -236,7 +237,6 @@ struct Http2Session::Glue {
         me.stop_peer(RefusedBy::kResets, "too many streams reset by the peer");
         return NGHTTP2_ERR_CALLBACK_FAILURE;
       case NGHTTP2_HEADERS: {
-        me.head_since_ = TimePoint();
         Stream* const stream = Glue::stream(session, frame->hd.stream_id);
         if (stream == nullptr) return 0;
         const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
@@ -269,7 +269,7 @@ struct Http2Session::Glue {
     return 0;
   }
 
-  static int on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+  static int on_frame_send(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     Http2Session& me = self(user);
     if (frame->hd.type == NGHTTP2_DATA) me.window_updates_ += kWindowUpdatesPerData;
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
@@ -277,6 +277,12 @@ struct Http2Session::Glue {
                    fmt::format("HTTP/2: {} {}", nghttp2_http2_strerror(frame->goaway.error_code),
                                printable({reinterpret_cast<const char*>(frame->goaway.opaque_data),
                                           frame->goaway.opaque_data_len})));
+    }
+    const bool answered = (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
+                          (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    if (answered && nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0) {
+      // Nobody wants the rest of that request, and its stream counts (RFC 9113, 8.1).
+      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
     }
     // Made to reset a stream again and again, we work as for a peer that does it itself.
     if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
@@ -329,6 +335,9 @@ struct Http2Session::Glue {
   static int send_data(nghttp2_session*, nghttp2_frame*, const std::uint8_t* head, std::size_t size,
                        nghttp2_data_source* source, void* user) {
     Http2Session& me = self(user);
+    // Else the answers of all streams would be out before anybody sees that there is no room.
+    if (me.room_ == 0) return NGHTTP2_ERR_WOULDBLOCK;
+    me.room_ -= std::min(me.room_, size);
     Stream& stream = *static_cast<Stream*>(source->ptr);
     Buffer& out = me.connection().out();
     out.append(head, 9);
@@ -432,6 +441,11 @@ void Http2Session::Stream::body_taken(std::size_t size) {
   session_.pump_later();
 }
 
+void Http2Session::Stream::ended() {
+  session_.collected_ -= std::exchange(collected_, 0);
+  body_taken(unconsumed_);
+}
+
 void Http2Session::Stream::abort(const Error&) {
   if (std::exchange(reset_, true)) return;
   nghttp2_submit_rst_stream(session_.native_->session, NGHTTP2_FLAG_NONE, id_,
@@ -522,9 +536,16 @@ void Http2Session::begin(Stream& stream, bool body) {
   stream.begun_ = true;
   since_ = loop().now();
   Request& request = stream.request_;
-  if (request.method == "CONNECT") stream.refused_ = 501;
-  if (request.target.empty() || (request.target == "*" && request.method != "OPTIONS")) {
-    if (stream.refused_ == 0) stream.refused_ = 400;
+  if (!stream.cookie_.empty()) {
+    request.headers.add_checked("cookie", std::exchange(stream.cookie_, {}));
+  }
+  // nghttp2 looks at the path only if the scheme is http or https.
+  const bool path =
+      request.target.starts_with('/') || (request.target == "*" && request.method == "OPTIONS");
+  if (request.method == "CONNECT") {
+    stream.refused_ = 501;
+  } else if (stream.refused_ == 0 && !(path && is_host(request.headers.get("host")))) {
+    stream.refused_ = 400;
   }
   if (stream.refused_ != 0) {
     const int status = stream.refused_;
@@ -532,8 +553,9 @@ void Http2Session::begin(Stream& stream, bool body) {
                    : status == 414 ? RefusedBy::kTarget
                                    : RefusedBy::kBadRequest);
     const Response response = Response::problem(status, "this request is not taken");
-    stream.send_head(response, response.body.size(), false);
-    stream.send_body(response.body.bytes(), true);
+    const bool head = request.method == "HEAD";
+    stream.send_head(response, response.body.size(), head);
+    if (!head) stream.send_body(response.body.bytes(), true);
     return;
   }
   std::optional<std::uint64_t> length;
@@ -547,14 +569,13 @@ void Http2Session::begin(Stream& stream, bool body) {
   ++*handlers_;
   held->on_handler_end = [handlers = handlers_] { --*handlers; };
   held->begin(std::move(request), body, length);
-  if (!held->running() && held->on_handler_end && !held->collecting()) {
-    std::exchange(held->on_handler_end, nullptr)();  // it has been answered without one
-  }
 }
 
 void Http2Session::take_body(Stream& stream, std::span<const std::uint8_t> data) {
   const std::shared_ptr<Exchange> held = stream.exchange_;
-  const std::size_t taken = held->on_body(data);
+  // A reader that waits takes it at once, and gives credit for it.
+  stream.unconsumed_ += data.size();
+  stream.body_taken(held->on_body(data));
   if (held->collecting()) {
     stream.collected_ += data.size();
     collected_ += data.size();
@@ -565,19 +586,44 @@ void Http2Session::take_body(Stream& stream, std::span<const std::uint8_t> data)
   } else {
     collected_ -= std::exchange(stream.collected_, 0);
   }
-  nghttp2_session_consume(native_->session, stream.id_, taken);
-  stream.unconsumed_ += data.size() - taken;
 }
 
 void Http2Session::end_body(Stream& stream) {
   collected_ -= std::exchange(stream.collected_, 0);
   if (!stream.exchange_) return;
   const std::shared_ptr<Exchange> held = stream.exchange_;
+  if (stream.refused_ != 0) {
+    held->refuse(RefusedBy::kHeader,
+                 Response::problem(stream.refused_, "its trailers are too large"));
+    return;
+  }
   held->on_body_end(std::move(stream.trailers_));
+}
+
+// What of the bytes are header blocks: nghttp2 does not tell of the end of one that it passes over.
+void Http2Session::follow_heads(std::span<const std::uint8_t> data) {
+  while (!data.empty()) {
+    if (frame_left_ > 0) {
+      const std::size_t part = std::min(frame_left_, data.size());
+      frame_left_ -= part;
+      data = data.subspan(part);
+    } else {
+      frame_head_[frame_head_size_++] = data.front();
+      data = data.subspan(1);
+      if (frame_head_size_ < sizeof frame_head_) continue;
+      frame_head_size_ = 0;
+      frame_left_ = std::size_t{frame_head_[0]} << 16 | frame_head_[1] << 8 | frame_head_[2];
+      const bool head = frame_head_[3] == NGHTTP2_HEADERS || frame_head_[3] == NGHTTP2_CONTINUATION;
+      head_ends_ = head && (frame_head_[4] & NGHTTP2_FLAG_END_HEADERS) != 0;
+      if (head && head_since_ == TimePoint()) head_since_ = loop().now();
+    }
+    if (frame_left_ == 0 && std::exchange(head_ends_, false)) head_since_ = TimePoint();
+  }
 }
 
 net::Protocol::Taken Http2Session::on_data(net::Connection& connection,
                                            std::span<const std::uint8_t> data) {
+  follow_heads(data);
   busy_ = true;
   const ssize_t taken = nghttp2_session_mem_recv(native_->session, data.data(), data.size());
   // An upgraded request is answered when its peer has said that it is ready: curl, for one, has little
@@ -611,6 +657,7 @@ void Http2Session::pump() {
     if (connection().congested() && !stopped_by_) break;
     const std::uint8_t* bytes = nullptr;
     const std::size_t before = connection().out().size();
+    room_ = kMostAtOnce;
     const ssize_t size = nghttp2_session_mem_send(native_->session, &bytes);
     if (size < 0) {
       if (!stopped_by_) {
@@ -622,7 +669,7 @@ void Http2Session::pump() {
     if (size > 0) connection().out().append(bytes, static_cast<std::size_t>(size));
     if (connection().out().size() == before) break;
     said = true;
-    if (connection().out().size() > core().options.max_unsent) connection().cork();
+    if (connection().out().size() >= kMostAtOnce) connection().cork();
     if (connection().closed()) break;
   }
   busy_ = false;
@@ -734,13 +781,14 @@ void Http2Session::on_timer() {
 void Http2Session::look_at_streams(TimePoint now) {
   const ServerOptions& options = core().options;
   std::vector<std::shared_ptr<Exchange>> slow;
+  // No body comes while those that nobody reads have all of the connection's window, or while it is not
+  // read itself.
+  if (connection().congested() || nghttp2_session_get_local_window_size(native_->session) <= 0) {
+    held_up_ = now;
+  }
   for (auto& [id, stream] : streams_) {
     if (!stream->exchange_) continue;
-    const Exchange& exchange = *stream->exchange_;
-    const std::chrono::duration<double> grace(static_cast<double>(exchange.received()) / kSlowest);
-    if (exchange.collecting() && now - exchange.begun() >= options.body_timeout + grace) {
-      slow.push_back(stream->exchange_);
-    }
+    if (stream->exchange_->body_late(now, held_up_)) slow.push_back(stream->exchange_);
   }
   for (const auto& exchange : slow) {
     exchange->refuse(RefusedBy::kBodyTimeout, Response::problem(408, "the body comes too slowly"));

@@ -129,6 +129,36 @@ TEST_F(Http2Test, AStreamingHandlerSlowsItsStreamOnly) {
   EXPECT_EQ(peer.answer(1).body, std::to_string(5 * part.size()) + " ");
 }
 
+TEST_F(Http2Test, AStreamingHandlerTakesMoreThanItsWindow) {
+  options_.window = 64 * 1024;
+  serve();
+  Http2Peer peer(port());
+  ASSERT_NE(peer.next(NGHTTP2_SETTINGS).type, -1);
+  ASSERT_TRUE(peer.send(NGHTTP2_SETTINGS, 1, 0, ""));
+  ASSERT_TRUE(peer.begin(1, "/count"));
+  const std::string part(8 * 1024, 'b');
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_TRUE(peer.send(NGHTTP2_DATA, 0, 1, part));
+    ASSERT_TRUE(
+        eventually([&] { return counted_ == part.size() * (static_cast<unsigned>(i) + 1); }));
+  }
+  ASSERT_TRUE(peer.window_opens(1));
+  ASSERT_TRUE(peer.send(NGHTTP2_DATA, kEndStream, 1, part));
+  EXPECT_EQ(peer.answer(1).body, std::to_string(9 * part.size()) + " ");
+}
+
+TEST_F(Http2Test, LargeAnswersOfManyStreamsComeWhole) {
+  const std::string large(1'000'000, 'x');
+  table_->add("GET", "/large",
+              [&](Request) -> Task<Response> { co_return Response(200, "a/b", large); });
+  serve();
+  Http2Peer peer(port());
+  ASSERT_TRUE(peer.set(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0x7fffffff));
+  ASSERT_TRUE(peer.open_window(0, 0x7fff0000));
+  for (std::uint32_t id = 1; id < 17; id += 2) ASSERT_TRUE(peer.ask(id, "/large"));
+  for (std::uint32_t id = 1; id < 17; id += 2) EXPECT_EQ(peer.answer(id).body, large);
+}
+
 TEST_F(Http2Test, AResetCancelsTheHandler) {
   serve();
   Http2Peer peer(port());

@@ -131,7 +131,8 @@ class Http2Peer {
     if (frame.type == NGHTTP2_HEADERS) read_head(of, frame.payload);
     if (frame.type == NGHTTP2_DATA) of.answer.body += frame.payload;
     if (frame.type == NGHTTP2_WINDOW_UPDATE) windows_[frame.stream] += number(frame.payload);
-    if (frame.type == NGHTTP2_RST_STREAM) {
+    // One behind the whole answer only says that the rest of the request is not wanted.
+    if (frame.type == NGHTTP2_RST_STREAM && !of.ended) {
       of.ended = true;
       of.answer.status = -static_cast<int>(number(frame.payload));
     }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "settee/http/internal/characters.h"
 
@@ -70,9 +71,20 @@ void Headers::reserve(std::size_t fields, std::size_t bytes) {
 }
 
 std::size_t Headers::remove(std::string_view name) noexcept {
-  return std::erase_if(entries_, [&](const Entry& entry) {
+  const std::size_t removed = std::erase_if(entries_, [&](const Entry& entry) {
     return same_name(std::string_view(text_).substr(entry.at, entry.name_size), name);
   });
+  if (removed == 0) return 0;
+  // The rest moves up: set() again and again must not make the text grow.
+  std::size_t end = 0;
+  for (Entry& entry : entries_) {
+    const std::size_t size = std::size_t{entry.name_size} + entry.value_size;
+    std::memmove(text_.data() + end, text_.data() + entry.at, size);
+    entry.at = static_cast<std::uint32_t>(end);
+    end += size;
+  }
+  text_.resize(end);
+  return removed;
 }
 
 void Headers::clear() noexcept {

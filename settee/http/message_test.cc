@@ -29,6 +29,18 @@ TEST(Headers, AreFoundWithoutRegardToCaseInTheirOrder) {
   EXPECT_EQ(headers.get("Host"), "b");
 }
 
+TEST(Headers, DoNotGrowWithWhatIsReplaced) {
+  Headers headers;
+  headers.add("a", "first");
+  headers.add("b", "second");
+  headers.add("c", "third");
+  for (int i = 0; i < 1000; ++i) headers.set("b", std::string(100, 'x'));
+  EXPECT_EQ(headers.get("a"), "first");
+  EXPECT_EQ(headers.get("b"), std::string(100, 'x'));
+  EXPECT_EQ(headers.get("c"), "third");
+  EXPECT_LT(headers.get("b").data() - headers.get("a").data(), 1000);
+}
+
 TEST(Headers, AListMayStandInOneFieldOrInSeveral) {
   Headers headers;
   headers.add("connection", "keep-alive , Upgrade");

@@ -40,6 +40,11 @@ constexpr int hex_digit(char c) noexcept {
   return -1;
 }
 
+/// Whether what a peer calls our host can be one, with its port: not a piece of another URL.
+constexpr bool is_host(std::string_view text) noexcept {
+  return text.find_first_of(" \t/?#@,\\") == std::string_view::npos;
+}
+
 constexpr std::string_view trim(std::string_view text) noexcept {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);

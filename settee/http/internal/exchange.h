@@ -82,8 +82,9 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   /// The body is collected: the peer is waited for.
   bool collecting() const noexcept { return phase_ == Phase::kCollecting; }
   TimePoint begun() const noexcept { return begun_; }
-  /// Whether the body comes too slowly, or nothing of it though it is waited for.
-  bool body_late(TimePoint now) const noexcept;
+  /// Whether the body comes too slowly, or nothing of it though it is waited for. `could_not`: when the
+  /// peer could not send any, for other reasons, last.
+  bool body_late(TimePoint now, TimePoint could_not = TimePoint()) const noexcept;
   std::uint64_t received() const noexcept { return received_; }
   std::size_t buffered() const noexcept { return inflow_ ? inflow_->buffered : 0; }
   bool head_only() const noexcept { return head_only_; }
@@ -93,7 +94,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   void cancel() const noexcept;
   /// Whether the handler still runs, also after cut().
   bool running() const noexcept { return running_; }
-  /// Called once when it no longer does.
+  /// Called once when it no longer does, or when it is certain that none will.
   std::function<void()> on_handler_end;
 
  private:
@@ -123,6 +124,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   void handler_ended() noexcept;
   void drop_body() noexcept;
   void finish();
+  void give_back();
 
   const std::shared_ptr<Server::Core> core_;
   Loop& loop_;

@@ -62,6 +62,7 @@ class Http2Session final : public Session, private Timer {
   void begin(Stream& stream, bool body);
   void take_body(Stream& stream, std::span<const std::uint8_t> data);
   void end_body(Stream& stream);
+  void follow_heads(std::span<const std::uint8_t> data);
   void look_at_streams(TimePoint now);
 
   std::unique_ptr<Native> native_;
@@ -77,6 +78,12 @@ class Http2Session final : public Session, private Timer {
   std::size_t collected_ = 0;       // bytes of all bodies that are being collected
   TimePoint since_;                 // idle, or waiting for the preface
   TimePoint head_since_;            // of a header block that is not complete
+  TimePoint held_up_;               // when no body could come, last
+  std::size_t room_ = 0;            // for the bodies of answers, until it is looked at again
+  std::size_t frame_left_ = kHttp2Preface.size();  // bytes until the next frame begins
+  std::size_t frame_head_size_ = 0;
+  std::uint8_t frame_head_[9] = {};
+  bool head_ends_ = false;  // with this frame
   TimePoint stuck_since_;
   std::optional<RefusedBy> stopped_by_;
   std::string stopped_rule_;
