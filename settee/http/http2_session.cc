@@ -534,6 +534,7 @@ bool Http2Session::may_begin() const { return *handlers_ < core().options.max_st
 // The head of a request is complete.
 void Http2Session::begin(Stream& stream, bool body) {
   stream.begun_ = true;
+  stream.header_bytes_ = stream.fields_ = 0;  // trailers have as much again
   since_ = loop().now();
   Request& request = stream.request_;
   if (!stream.cookie_.empty()) {
@@ -653,11 +654,12 @@ void Http2Session::pump() {
   pump_hook_.unqueue();
   busy_ = true;
   bool said = false;
+  const std::size_t at_once = std::min(kMostAtOnce, core().options.max_unsent);
   for (;;) {
     if (connection().congested() && !stopped_by_) break;
     const std::uint8_t* bytes = nullptr;
     const std::size_t before = connection().out().size();
-    room_ = kMostAtOnce;
+    room_ = at_once;
     const ssize_t size = nghttp2_session_mem_send(native_->session, &bytes);
     if (size < 0) {
       if (!stopped_by_) {
@@ -669,7 +671,7 @@ void Http2Session::pump() {
     if (size > 0) connection().out().append(bytes, static_cast<std::size_t>(size));
     if (connection().out().size() == before) break;
     said = true;
-    if (connection().out().size() >= kMostAtOnce) connection().cork();
+    if (connection().out().size() >= at_once) connection().cork();
     if (connection().closed()) break;
   }
   busy_ = false;
