@@ -285,15 +285,15 @@ void Exchange::on_body_end(Headers trailers) {
   start();
 }
 
-bool Exchange::body_late(TimePoint now, TimePoint shut) const noexcept {
+bool Exchange::body_late(TimePoint now, TimePoint could_not) const noexcept {
+  const TimePoint moved = std::max(body_moved_, could_not);
   if (phase_ == Phase::kCollecting) {
     const std::chrono::duration<double> grace(static_cast<double>(received_) / kSlowest);
-    return now - std::max(body_moved_, shut) >= body_timeout_ ||
-           now - begun_ >= body_timeout_ + grace;
+    return now - moved >= body_timeout_ || now - begun_ >= body_timeout_ + grace;
   }
   // A streaming handler may read as slowly as it likes; only what it waits for can be late.
   return carrier_ != nullptr && inflow_ && inflow_->reader && inflow_->buffered == 0 &&
-         !inflow_->ended && now - std::max({body_moved_, inflow_->wanted, shut}) >= body_timeout_;
+         !inflow_->ended && now - std::max(moved, inflow_->wanted) >= body_timeout_;
 }
 
 void Exchange::want_body() {
@@ -310,7 +310,6 @@ void Exchange::on_room() {
 
 void Exchange::cut(const Error& why) {
   carrier_ = nullptr;
-  if (!running_) handler_.reset();  // who removes it waits for nobody that never runs it
   if (inflow_ && !inflow_->ended && !inflow_->error) {
     inflow_->error = why;
     inflow_->wake();
@@ -568,7 +567,7 @@ void Exchange::finish() {
   if (carrier_ != nullptr) std::exchange(carrier_, nullptr)->ended();
 }
 
-// What it kept for a handler that will never run.
+// What it kept for a handler that will never run. Who removes that does not wait for it.
 void Exchange::give_back() {
   if (running_) return;
   handler_.reset();

@@ -365,7 +365,7 @@ TEST_F(Http2BadInputTest, TrailersHaveASizeAndANumber) {
   serve();
   Http2Peer peer(port());
   std::string fields;
-  for (int i = 0; i < 12; ++i) fields += literal("x", "y");
+  for (int i = 0; i < 13; ++i) fields += literal("x", "y");
   ASSERT_TRUE(peer.begin(1, "/echo"));
   ASSERT_TRUE(peer.send(NGHTTP2_HEADERS, kEndHeaders | kEndStream, 1, fields));
   EXPECT_EQ(peer.answer(1).status, 431);

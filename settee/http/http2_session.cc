@@ -18,7 +18,6 @@ namespace settee::inline v0::http {
 namespace {
 
 constexpr std::size_t kStreamRoom = 64 * 1024;  // of an answer's bytes that wait in its stream
-constexpr double kSlowest = 240;                // bytes of a body in a second
 constexpr double kResetsPerSecond = 50;
 constexpr double kIdleFramesPerSecond = 100;
 constexpr std::size_t kWindowUpdatesPerData = 10;
@@ -535,6 +534,7 @@ bool Http2Session::may_begin() const { return *handlers_ < core().options.max_st
 // The head of a request is complete.
 void Http2Session::begin(Stream& stream, bool body) {
   stream.begun_ = true;
+  stream.header_bytes_ = stream.fields_ = 0;  // trailers have as much again
   since_ = loop().now();
   Request& request = stream.request_;
   if (!stream.cookie_.empty()) {
@@ -654,11 +654,12 @@ void Http2Session::pump() {
   pump_hook_.unqueue();
   busy_ = true;
   bool said = false;
+  const std::size_t at_once = std::min(kMostAtOnce, core().options.max_unsent);
   for (;;) {
     if (connection().congested() && !stopped_by_) break;
     const std::uint8_t* bytes = nullptr;
     const std::size_t before = connection().out().size();
-    room_ = kMostAtOnce;
+    room_ = at_once;
     const ssize_t size = nghttp2_session_mem_send(native_->session, &bytes);
     if (size < 0) {
       if (!stopped_by_) {
@@ -670,7 +671,7 @@ void Http2Session::pump() {
     if (size > 0) connection().out().append(bytes, static_cast<std::size_t>(size));
     if (connection().out().size() == before) break;
     said = true;
-    if (connection().out().size() >= kMostAtOnce) connection().cork();
+    if (connection().out().size() >= at_once) connection().cork();
     if (connection().closed()) break;
   }
   busy_ = false;
@@ -782,11 +783,14 @@ void Http2Session::on_timer() {
 void Http2Session::look_at_streams(TimePoint now) {
   const ServerOptions& options = core().options;
   std::vector<std::shared_ptr<Exchange>> slow;
-  // Nobody can send while the bodies that others do not read have all of the connection's window.
-  if (nghttp2_session_get_local_window_size(native_->session) <= 0) window_shut_ = now;
+  // No body comes while those that nobody reads have all of the connection's window, or while it is not
+  // read itself.
+  if (connection().congested() || nghttp2_session_get_local_window_size(native_->session) <= 0) {
+    held_up_ = now;
+  }
   for (auto& [id, stream] : streams_) {
-    if (!stream->exchange_ || !stream->exchange_->body_late(now, window_shut_)) continue;
-    slow.push_back(stream->exchange_);
+    if (!stream->exchange_) continue;
+    if (stream->exchange_->body_late(now, held_up_)) slow.push_back(stream->exchange_);
   }
   for (const auto& exchange : slow) {
     exchange->refuse(RefusedBy::kBodyTimeout, Response::problem(408, "the body comes too slowly"));

@@ -129,22 +129,18 @@ TEST_F(Http2Test, AStreamingHandlerSlowsItsStreamOnly) {
   EXPECT_EQ(peer.answer(1).body, std::to_string(5 * part.size()) + " ");
 }
 
+// A reader that waits takes a part before the frame's callback is over.
 TEST_F(Http2Test, AStreamingHandlerTakesMoreThanItsWindow) {
-  options_.window = 64 * 1024;
+  options_.window = 1000;
   serve();
   Http2Peer peer(port());
   ASSERT_NE(peer.next(NGHTTP2_SETTINGS).type, -1);
   ASSERT_TRUE(peer.send(NGHTTP2_SETTINGS, 1, 0, ""));
   ASSERT_TRUE(peer.begin(1, "/count"));
-  const std::string part(8 * 1024, 'b');
-  for (int i = 0; i < 8; ++i) {
-    ASSERT_TRUE(peer.send(NGHTTP2_DATA, 0, 1, part));
-    ASSERT_TRUE(
-        eventually([&] { return counted_ == part.size() * (static_cast<unsigned>(i) + 1); }));
-  }
+  ASSERT_TRUE(peer.send(NGHTTP2_DATA, 0, 1, std::string(1000, 'b')));
   ASSERT_TRUE(peer.window_opens(1));
-  ASSERT_TRUE(peer.send(NGHTTP2_DATA, kEndStream, 1, part));
-  EXPECT_EQ(peer.answer(1).body, std::to_string(9 * part.size()) + " ");
+  ASSERT_TRUE(peer.send(NGHTTP2_DATA, kEndStream, 1, std::string(1000, 'b')));
+  EXPECT_EQ(peer.answer(1).body, "2000 ");
 }
 
 TEST_F(Http2Test, LargeAnswersOfManyStreamsComeWhole) {

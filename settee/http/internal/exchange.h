@@ -82,9 +82,9 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   /// The body is collected: the peer is waited for.
   bool collecting() const noexcept { return phase_ == Phase::kCollecting; }
   TimePoint begun() const noexcept { return begun_; }
-  /// Whether the body comes too slowly, or nothing of it though it is waited for. `shut`: until then
-  /// nobody could send.
-  bool body_late(TimePoint now, TimePoint shut = TimePoint()) const noexcept;
+  /// Whether the body comes too slowly, or nothing of it though it is waited for. `could_not`: when the
+  /// peer could not send any, for other reasons, last.
+  bool body_late(TimePoint now, TimePoint could_not = TimePoint()) const noexcept;
   std::uint64_t received() const noexcept { return received_; }
   std::size_t buffered() const noexcept { return inflow_ ? inflow_->buffered : 0; }
   bool head_only() const noexcept { return head_only_; }

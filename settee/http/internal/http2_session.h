@@ -78,7 +78,7 @@ class Http2Session final : public Session, private Timer {
   std::size_t collected_ = 0;       // bytes of all bodies that are being collected
   TimePoint since_;                 // idle, or waiting for the preface
   TimePoint head_since_;            // of a header block that is not complete
-  TimePoint window_shut_;           // when it was seen so last
+  TimePoint held_up_;               // when no body could come, last
   std::size_t room_ = 0;            // for the bodies of answers, until it is looked at again
   std::size_t frame_left_ = kHttp2Preface.size();  // bytes until the next frame begins
   std::size_t frame_head_size_ = 0;
