@@ -192,10 +192,10 @@ TEST_F(Http1BadInputTest, HeadersHaveASizeAndANumber) {
     ASSERT_TRUE(peer.send(endless));
     EXPECT_GE(peer.answer().status, 400);
   }
-  // Field by field, as it comes.
+  // Field by field, and no end: a number is looked at when the head is whole, the size as it comes.
   Peer slow(port());
   ASSERT_TRUE(slow.send("GET /hello HTTP/1.1\r\nhost: a\r\n"));
-  for (int i = 0; i < 20 && slow.send("x: y\r\n"); ++i) {
+  for (int i = 0; i < 400 && slow.send("x: y\r\n"); ++i) {
   }
   EXPECT_EQ(slow.answer().status, 431);
 }
