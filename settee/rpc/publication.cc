@@ -188,7 +188,8 @@ Task<void> Publication::renew_one(Entry entry) {
       for (const std::shared_ptr<Registry>& registry : options_.registries) {
         const Context context = Context().with_timeout(options_.register_timeout);
         Task<void> withdraw = with_context(context, registry->withdraw(entry.key, entry.provider));
-        co_await as_result(std::move(withdraw));
+        const Result<void> done = co_await as_result(std::move(withdraw));
+        if (!done) not_withdrawn(entry, *registry, done.error());
       }
       // And perhaps it came back meanwhile: to a registry it is the same provider.
       now = published(name);
@@ -217,13 +218,17 @@ void Publication::withdraw(const Entry& entry) {
         withdrawn_event_.publish({entry.key.unique_name(), registry->address()});
       }
     } catch (...) {
-      runtime_.log(LogLevel::kWarning, "rpc",
-                   fmt::format("withdrawing {} from {}: {}; consumers may call it until the "
-                               "registry misses it",
-                               entry.key.unique_name(), registry->address(),
-                               settee::detail::current_error().what()));
+      not_withdrawn(entry, *registry, settee::detail::current_error());
     }
   }
+}
+
+void Publication::not_withdrawn(const Entry& entry, const Registry& registry,
+                                const Error& error) const {
+  runtime_.log(LogLevel::kWarning, "rpc",
+               fmt::format("withdrawing {} from {}: {}; consumers may call it until the registry "
+                           "misses it",
+                           entry.key.unique_name(), registry.address(), error.what()));
 }
 
 bool Publication::withdraw(std::string_view unique_name) {

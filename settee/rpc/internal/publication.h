@@ -53,6 +53,7 @@ class Publication {
     Told told;
   };
   void withdraw(const Entry& entry);
+  void not_withdrawn(const Entry& entry, const Registry& registry, const Error& error) const;
   void begin_renewals(std::shared_ptr<void> owner);
   /// Publishes what is out of date, until nothing is. `running` counts it and holds this.
   Task<void> renew_all(std::shared_ptr<void> running);
