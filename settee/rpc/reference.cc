@@ -70,7 +70,7 @@ ReferOptions checked(ReferOptions options, const ServiceInfo* service, std::stri
       refuse(fmt::format("methods[\"{}\"].retries is below 0", method));
     }
     if (service == nullptr) continue;
-    const auto same = [&](const MethodInfo& one) { return one.wire_name == method; };
+    const auto same = [&wanted = method](const MethodInfo& one) { return one.wire_name == wanted; };
     if (std::none_of(service->methods.begin(), service->methods.end(), same)) {
       refuse(fmt::format("methods: the service has no method '{}'", method));
     }
