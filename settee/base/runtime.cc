@@ -228,6 +228,17 @@ Loop& Runtime::foreign_loop() {
 
 bool Runtime::has_foreign_loop() const noexcept { return impl_->foreign != nullptr; }
 
+void Runtime::pause(Duration time) {
+  if (loop_count() > 0) {
+    std::this_thread::sleep_for(time);
+    return;
+  }
+  const TimePoint until = Clock::now() + time;
+  do {
+    foreign_loop().turn(std::chrono::milliseconds(5));
+  } while (Clock::now() < until);
+}
+
 void Runtime::on_each_loop(const std::function<void(Loop&)>& work) {
   Impl& impl = *impl_;
   if (const Loop* own = own_loop(); own != nullptr && own != impl.foreign.get()) {

@@ -78,6 +78,9 @@ class SETTEE_API Runtime {
   /// Runs `work` once on each loop's thread and waits until all have. Not on a loop.
   void on_each_loop(const std::function<void(Loop&)>& work);
 
+  /// Waits on a plain thread. If the only loop is the foreign one, this thread turns it meanwhile.
+  void pause(Duration time);
+
   /// The same text, kept until the Runtime ends; equal texts are kept once. See Loop::working_on().
   const char* intern(std::string_view text);
 

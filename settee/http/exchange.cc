@@ -382,7 +382,7 @@ settee::detail::Detached Exchange::run([[maybe_unused]] std::shared_ptr<Exchange
 Response Exchange::problem_of(const Error& error) {
   Response response = Response::problem(error);
   if (response.status == 500) {
-    core_->log_peer(
+    core_->peer_log.warn(
         fmt::format("a handler failed, for {}: {}", peer_ ? peer_->text : "a peer", error.what()));
     // What escaped by accident may tell what is nobody's business.
     if (error.code() == Code::kUnknown) return Response::problem(500, "the handler failed");
@@ -551,8 +551,8 @@ Task<void> Exchange::send_parts(Body& body) {
 
 void Exchange::fail_answer(const Error& why) {
   core_->stats.failures.add();
-  core_->log_peer(fmt::format("an answer to {} was broken off: {}", peer_ ? peer_->text : "a peer",
-                              why.what()));
+  core_->peer_log.warn(fmt::format("an answer to {} was broken off: {}",
+                                   peer_ ? peer_->text : "a peer", why.what()));
   Carrier& carrier = *carrier_;
   cut(why);
   carrier.abort(why);

@@ -14,6 +14,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "settee/base/detail/descriptor.h"
 #include "settee/base/runtime.h"
 #include "settee/http/internal/characters.h"
 
@@ -21,24 +22,9 @@ namespace settee::inline v0::http {
 
 namespace {
 
+using settee::detail::Descriptor;
+
 constexpr std::size_t kPiece = 128 * 1024;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
 
 // A file that was opened, or the status that says why not.
 struct Opened {

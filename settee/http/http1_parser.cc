@@ -147,6 +147,7 @@ struct Http1Parser::Impl final : beast::http::basic_parser<true> {
     return part.size();
   }
   void on_chunk_header_impl(std::uint64_t, string_view extensions, error_code& ec) override {
+    first_chunk = false;
     if (extensions.size() > kMostExtensions) refuse(400, "a chunk has too long extensions", ec);
   }
   std::size_t on_chunk_body_impl(std::uint64_t, string_view part, error_code& ec) override {
@@ -166,6 +167,7 @@ struct Http1Parser::Impl final : beast::http::basic_parser<true> {
   bool coding_seen = false;
   bool head_done = false;  // and not told yet
   bool in_body = false;
+  bool first_chunk = true;  // is still to come, if the body is chunked
   int status = 0;
   std::string rule;
 };
@@ -178,6 +180,10 @@ Http1Parser::Step Http1Parser::read(std::span<const std::uint8_t> data, std::siz
   Impl& impl = *impl_;
   if (impl.is_done()) return Step::kDone;
   if (data.empty()) return Step::kMore;
+  // "0\r\n" alone makes Beast expect at least five bytes of this chunk from then on, and assert it.
+  if (impl.in_body && impl.chunked() && impl.first_chunk && data[0] == '0' && data.size() < 5) {
+    return Step::kMore;
+  }
   impl.data = data;
   error_code ec;
   const std::size_t taken = impl.put(boost::asio::const_buffer(data.data(), data.size()), ec);

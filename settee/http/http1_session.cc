@@ -326,15 +326,7 @@ void Http1Session::on_timer() {
     conn.close(Error(Code::kStopped, "the server has been stopped"));
     return;
   }
-  if (conn.unsent() == 0) {
-    stuck_since_ = TimePoint();
-  } else if (stuck_since_ == TimePoint() || conn.last_write() > stuck_since_) {
-    stuck_since_ = now;
-  } else if (now - stuck_since_ >= options.write_timeout) {
-    conn.close(refusal(RefusedBy::kWriteTimeout, fmt::format("it has taken nothing for {} ms",
-                                                             options.write_timeout.count())));
-    return;
-  }
+  if (close_if_stuck(now)) return;
   if (leaving_) {
     if (now - since_ >= kLinger && conn.unsent() == 0) {
       conn.close(Error(Code::kConnectionClosed, "its last request has been answered"));

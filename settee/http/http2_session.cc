@@ -754,15 +754,7 @@ void Http2Session::on_timer() {
   const TimePoint now = loop().now();
   arm(loop(), now + tick());
   net::Connection& conn = connection();
-  if (conn.unsent() == 0) {
-    stuck_since_ = TimePoint();
-  } else if (stuck_since_ == TimePoint() || conn.last_write() > stuck_since_) {
-    stuck_since_ = now;
-  } else if (now - stuck_since_ >= options.write_timeout) {
-    conn.close(refusal(RefusedBy::kWriteTimeout, fmt::format("it has taken nothing for {} ms",
-                                                             options.write_timeout.count())));
-    return;
-  }
+  if (close_if_stuck(now)) return;
   const bool greeting_late = !greeted_ && now - since_ >= options.head_timeout;
   const bool head_late = head_since_ != TimePoint() && now - head_since_ >= options.head_timeout;
   if (greeting_late || head_late) {

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <ctime>
-#include <thread>
 
 #include "settee/http/internal/characters.h"
 #include "settee/http/internal/exchange.h"
@@ -91,8 +90,22 @@ void Session::connection_closed() {
 Error Session::refusal(RefusedBy by, std::string_view rule) {
   core().refused(by);
   const std::string message = fmt::format("from {}: {}; connection closed", peer_text(), rule);
-  core().log_peer(message);
+  core().peer_log.warn(message);
   return Error(Code::kProtocol, message);
+}
+
+bool Session::close_if_stuck(TimePoint now) {
+  net::Connection& connection = wire_.connection;
+  if (connection.unsent() == 0) {
+    stuck_since_ = TimePoint();
+  } else if (stuck_since_ == TimePoint() || connection.last_write() > stuck_since_) {
+    stuck_since_ = now;
+  } else if (const auto most = core().options.write_timeout; now - stuck_since_ >= most) {
+    connection.close(refusal(RefusedBy::kWriteTimeout,
+                             fmt::format("it has taken nothing for {} ms", most.count())));
+    return true;
+  }
+  return false;
 }
 
 Duration Session::tick() const noexcept {
@@ -150,20 +163,13 @@ Server::Core::Core(Runtime& r, std::shared_ptr<Router> given, ServerOptions give
   if (router == nullptr) {
     throw Error(Code::kInvalidArgument, "http::Server: it needs a Router, e.g. an Endpoints");
   }
-  const auto add = [this](Loop& loop) {
+  for (Loop* const loop : runtime.loops()) {
     loops_.push_back(std::make_unique<ServerLoop>());
-    loops_.back()->loop = &loop;
-  };
-  for (std::size_t i = 0; i < runtime.loop_count(); ++i) add(runtime.loop(i));
-  if (runtime.has_foreign_loop()) add(runtime.foreign_loop());
+    loops_.back()->loop = loop;
+  }
 }
 
-ServerLoop& Server::Core::of(Loop& loop) {
-  for (const std::unique_ptr<ServerLoop>& own : loops_) {
-    if (own->loop == &loop) return *own;
-  }
-  return *loops_.front();
-}
+ServerLoop& Server::Core::of(const Loop& loop) { return *loops_[loop.index()]; }
 
 void Server::Core::start() {
   const std::lock_guard lock(mutex_);
@@ -171,12 +177,7 @@ void Server::Core::start() {
     throw Error(Code::kMisuse, "http::Server::start(): it has been started or stopped already");
   }
   net::ListenerOptions listen;
-  if (options.host.starts_with("unix:")) {
-    listen.endpoint = net::Endpoint::parse(options.host).value();
-  } else {
-    listen.endpoint.host = options.host;
-    listen.endpoint.port = options.port;
-  }
+  listen.endpoint = net::Endpoint::at(options.host, options.port);
   listener_ = std::make_unique<net::Listener>(
       runtime, listen, [weak = weak_from_this()](Loop& loop, net::Socket socket) {
         if (const auto self = weak.lock()) self->accept(loop, std::move(socket));
@@ -198,8 +199,8 @@ void Server::Core::accept(Loop& loop, net::Socket socket) {
   if (connections_.fetch_add(1, std::memory_order_relaxed) >= options.max_connections) {
     connections_.fetch_sub(1, std::memory_order_relaxed);
     refused(RefusedBy::kConnections);
-    log_peer(fmt::format("connection of {} refused: max_connections is {}",
-                         socket.peer().to_string(), options.max_connections));
+    peer_log.warn(fmt::format("connection of {} refused: max_connections is {}",
+                              socket.peer().to_string(), options.max_connections));
     return;
   }
   net::ConnectionOptions connection_options;
@@ -275,7 +276,7 @@ void Server::Core::shut_down() {
   on_each_session([](Session& session) { session.drain(); });
   const auto busy = [this] { return running.load() > 0 || unanswered.load() > 0; };
   const TimePoint by = Clock::now() + options.drain;
-  while (busy() && Clock::now() < by) pause(std::chrono::milliseconds(2));
+  while (busy() && Clock::now() < by) runtime.pause(std::chrono::milliseconds(2));
   if (busy()) {
     const std::size_t left = std::max(running.load(), unanswered.load());
     stats.cut_off.add(left);
@@ -289,7 +290,8 @@ void Server::Core::shut_down() {
       for (const auto& exchange : held) exchange->cancel();
     });
     const TimePoint ended_by = Clock::now() + kToEnd;
-    while (running.load() > 0 && Clock::now() < ended_by) pause(std::chrono::milliseconds(2));
+    while (running.load() > 0 && Clock::now() < ended_by)
+      runtime.pause(std::chrono::milliseconds(2));
   }
   on_each_session([](Session& session) {
     session.close(Error(Code::kStopped, "the server has been stopped"));
@@ -297,37 +299,8 @@ void Server::Core::shut_down() {
   // Answers that a slow peer has not taken yet have their second.
   const TimePoint sent_by = Clock::now() + std::chrono::milliseconds(1500);
   while (sessions_.load(std::memory_order_acquire) > 0 && Clock::now() < sent_by) {
-    pause(std::chrono::milliseconds(1));
+    runtime.pause(std::chrono::milliseconds(1));
   }
-}
-
-// Of this thread. If the only loop is one that it turns, that goes on.
-void Server::Core::pause(Duration time) {
-  if (runtime.loop_count() > 0) {
-    std::this_thread::sleep_for(time);
-    return;
-  }
-  const TimePoint until = Clock::now() + time;
-  do {
-    runtime.foreign_loop().turn(std::chrono::milliseconds(5));
-  } while (Clock::now() < until);
-}
-
-void Server::Core::log_peer(std::string_view message) {
-  int suppressed = 0;
-  {
-    const std::lock_guard lock(log_mutex_);
-    const TimePoint now = Clock::now();
-    if (now - log_second_ > std::chrono::seconds(1)) {
-      suppressed = std::max(0, log_count_ - 20);
-      log_second_ = now;
-      log_count_ = 0;
-    }
-    if (++log_count_ > 20) return;
-  }
-  if (suppressed > 0)
-    log(LogLevel::kWarning, fmt::format("{} more such lines left out", suppressed));
-  log(LogLevel::kWarning, printable(message, 600));
 }
 
 Server::Server(Runtime& runtime, std::shared_ptr<Router> router, ServerOptions options)

@@ -21,9 +21,9 @@ namespace settee::inline v0::net {
 Result<Endpoint> Endpoint::parse(std::string_view text, std::uint16_t default_port) {
   Endpoint endpoint;
   const auto wrong = [text](std::string_view why) {
-    return Error(Code::kInvalidArgument,
-                 fmt::format("address '{}': {}; expected host:port, [ipv6]:port or unix:/path", text,
-                             why));
+    return Error(
+        Code::kInvalidArgument,
+        fmt::format("address '{}': {}; expected host:port, [ipv6]:port or unix:/path", text, why));
   };
   if (text.starts_with("unix:")) {
     endpoint.unix_path = true;
@@ -57,6 +57,14 @@ Result<Endpoint> Endpoint::parse(std::string_view text, std::uint16_t default_po
   }
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
   if (error != std::errc() || end != port.data() + port.size()) return wrong("bad port");
+  return endpoint;
+}
+
+Endpoint Endpoint::at(const std::string& host, std::uint16_t port) {
+  if (host.starts_with("unix:")) return parse(host).value();
+  Endpoint endpoint;
+  endpoint.host = host;
+  endpoint.port = port;
   return endpoint;
 }
 
@@ -133,8 +141,8 @@ Result<std::vector<SocketAddress>> look_up(const Endpoint& endpoint, int flags) 
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = flags | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  const int error = getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(),
-                                &hints, &found);
+  const int error =
+      getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(), &hints, &found);
   if (error == EAI_NONAME && (flags & AI_NUMERICHOST) != 0) return addresses;
   if (error != 0) {
     return Error(Code::kConnectFailed, fmt::format("looking up the host name '{}': {}",

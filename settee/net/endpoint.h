@@ -22,12 +22,14 @@ struct sockaddr;
 namespace settee::inline v0::net {
 
 struct Endpoint {
-  std::string host;        ///< Name or address, without brackets; the path if unix_path.
+  std::string host;  ///< Name or address, without brackets; the path if unix_path.
   std::uint16_t port = 0;
   bool unix_path = false;
 
   /// "host:port", "host" (then default_port), "[v6]:port" or "unix:/path".
   SETTEE_API static Result<Endpoint> parse(std::string_view text, std::uint16_t default_port = 0);
+  /// What options of servers say: `host` may be "unix:/path", and else stands as it is.
+  SETTEE_API static Endpoint at(const std::string& host, std::uint16_t port);
   SETTEE_API std::string to_string() const;
   friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };

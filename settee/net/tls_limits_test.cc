@@ -101,6 +101,16 @@ class TlsLimitsTest : public TlsTest {
     side.ear->sip = 1;
     side.ear->heard = [](Connection& c) { c.pause_reading(); };
   }
+  /// To a server that sips.
+  bool send_three_and_a_broken_record(const TlsServerContext& server) {
+    Raw client(false);
+    client.start();
+    if (!meet(client, server)) return false;
+    sip(server_);
+    client.write("three");
+    send_raw(client.said() + std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x'));
+    return true;
+  }
   /// The server takes `text` byte by byte, each after a pause, and hears of the end behind it.
   void expect_sips(std::string_view text) {
     for (std::size_t size = 1; size <= text.size(); ++size) {
@@ -210,24 +220,14 @@ TEST_F(TlsLimitsTest, AFarewellInAPauseLosesNothing) {
 
 TEST_F(TlsLimitsTest, ABrokenRecordInAPauseLosesNothing) {
   const TlsServerContext server(runtime_, server_options());
-  Raw client(false);
-  client.start();
-  ASSERT_TRUE(meet(client, server));
-  sip(server_);
-  client.write("three");
-  send_raw(client.said() + std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x'));
+  ASSERT_TRUE(send_three_and_a_broken_record(server));
   expect_sips("three");
   EXPECT_TRUE(has(server_.why(), "a record was changed")) << server_.why();
 }
 
 TEST_F(TlsLimitsTest, NothingBrokenWaitsForWhatCannotBeSent) {
   const TlsServerContext server(runtime_, server_options());
-  Raw client(false);
-  client.start();
-  ASSERT_TRUE(meet(client, server));
-  sip(server_);
-  client.write("three");
-  send_raw(client.said() + std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x'));
+  ASSERT_TRUE(send_three_and_a_broken_record(server));
   ASSERT_TRUE(turn_until([&] { return server_.ear->received == "t"; }));
   say(server_, std::string(5'000'000, 'x'));  // an answer that makes it congested
   ASSERT_TRUE(server_.connection->congested());

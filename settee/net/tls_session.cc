@@ -13,6 +13,8 @@
 #include <array>
 #include <cstring>
 
+#include "settee/base/detail/peer_log.h"
+
 namespace settee::inline v0::net {
 
 namespace {
@@ -42,15 +44,7 @@ std::string clock_text() {
 
 // Of a certificate that nobody vouches for: it may hold what moves a terminal or breaks a log's lines.
 std::string readable(std::string_view name) {
-  std::string text;
-  for (const char c : name.substr(0, kNameTold)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      text += fmt::format("\\x{:02x}", byte);
-    } else {
-      text += c;
-    }
-  }
+  const std::string text = settee::detail::printable(name.substr(0, kNameTold), kNameTold);
   return name.size() > kNameTold ? text + "..." : text;
 }
 

@@ -66,9 +66,7 @@ Task<void> Next::operator()() const {
     if (at_ == chain_->size()) return terminal_->proceed();
     return (*chain_)[at_]->apply(*call_, Next(*chain_, at_ + 1, *call_, *terminal_));
   } catch (...) {
-    return [](Error error) -> Task<void> {
-      co_await fail(std::move(error));
-    }(settee::detail::current_error());
+    return failed(settee::detail::current_error());
   }
 }
 

@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "settee/base/config.h"
+#include "settee/base/detail/descriptor.h"
 #include "settee/base/reflect.h"
 #include "settee/rpc/internal/config_keys.h"
 #include "settee/rpc/internal/dynamic_store.h"
@@ -28,25 +29,12 @@ namespace settee::inline v0::rpc {
 
 namespace {
 
+using settee::detail::Descriptor;
 using std::chrono::milliseconds;
 
 // Between the two looks that must show the same.
 constexpr milliseconds kSettle{50};
 constexpr std::chrono::hours kLongest{24};  // between two looks
-
-class Fd {
- public:
-  explicit Fd(int fd) noexcept : fd_(fd) {}
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  int get() const noexcept { return fd_; }
-
- private:
-  const int fd_;
-};
 
 class DynamicFile final : public DynamicStore {
  public:
@@ -76,7 +64,7 @@ class DynamicFile final : public DynamicStore {
     pthread_setname_np(pthread_self(), "settee-dynamic");
     // The folder, as editors and deployers put a new file in the place of the old one. Without it
     // (no inotify, a network's file system) the scan finds changes.
-    const Fd notify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    const Descriptor notify(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     if (notify.get() >= 0) {
       const std::string folder = std::filesystem::path(path_).parent_path();
       ::inotify_add_watch(notify.get(), folder.c_str(),
@@ -157,7 +145,7 @@ class DynamicFile final : public DynamicStore {
   }
 
   Result<std::string> read() const {
-    const Fd file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+    const Descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
     std::string text;
     const std::size_t most = ConfigLimits().max_bytes;
     for (std::array<char, 16384> chunk; text.size() <= most;) {
@@ -194,7 +182,7 @@ class DynamicFile final : public DynamicStore {
 
   const std::string path_;
   const milliseconds scan_period_;
-  const Fd stop_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  const Descriptor stop_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   std::mutex joining_;
   std::thread thread_;
   // The thread's.

@@ -9,11 +9,11 @@
 
 namespace settee::inline v0::rpc {
 
+Task<void> failed(Error error) { co_await fail(std::move(error)); }
+
 Task<void> fail_second_next(const Call& call) {
-  return [](Error error) -> Task<void> {
-    co_await fail(std::move(error));
-  }(Error(Code::kMisuse, fmt::format("{}#{}: a filter has called next() twice", call.service(),
-                                     call.method())));
+  return failed(Error(Code::kMisuse, fmt::format("{}#{}: a filter has called next() twice",
+                                                 call.service(), call.method())));
 }
 
 Error no_answer(const Call& call) {

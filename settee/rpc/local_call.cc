@@ -126,34 +126,16 @@ Result<void> let_in(Server::Core& server, MethodEntry& method, const Outgoing& o
   if (server.options.authenticate) {
     const LocalHeaders headers(outgoing, caller);
     const Call call(Side::kServer, method.service->unique_name, method.name, "local", &headers);
-    Context context;
-    if (const Baggage* baggage = caller.get(kRequestBaggage)) {
-      context = context.with(kRequestBaggage, *baggage);
-    }
-    const ContextScope scope(std::move(context));
-    Result<void> passed;
-    try {
-      passed = server.options.authenticate(call);
-    } catch (...) {
-      passed = settee::detail::current_error();
-    }
+    const Result<void> passed = server.authenticate(call, caller.get(kRequestBaggage));
     if (!passed) {
       server.stats.failures.add();
-      server.refused(RefusedBy::kAuthentication, method.service->unique_name, method.name, "local",
-                     [&] { return passed.error().message(); });
       return Error(Code::kPeerError, fmt::format("{} at local: authentication: {}", called(),
                                                  passed.error().message()));
     }
   }
-  const TimePoint now = outgoing.now;
-  CallLimits* limits = method.limits.get();
-  RefusedBy by = limits == nullptr ? RefusedBy::kNobody : limits->enter(now);
-  if (by == RefusedBy::kNobody) {
-    limits = method.service->limits.get();
-    by = limits == nullptr ? RefusedBy::kNobody : limits->enter(now);
-    if (by == RefusedBy::kNobody) return {};
-    if (method.limits) method.limits->cancel();
-  }
+  CallLimits* limits = nullptr;
+  const RefusedBy by = method.enter_limits(outgoing.now, limits);
+  if (by == RefusedBy::kNobody) return {};
   server.stats.failures.add();
   server.refused(by, method.service->unique_name, method.name, "local",
                  [&] { return limits->describe(by); });

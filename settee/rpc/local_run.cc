@@ -112,9 +112,7 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     enlist(
         way_.server->of(loop).orphans);  // of no connection: when the server ends it is cancelled
     if (!way_.entry->guarded) return;
-    if (const Duration own = way_.entry->timeout.load(std::memory_order_relaxed); own.count() > 0) {
-      deadline_ = std::min(deadline_, Clock::now() + own);
-    }
+    deadline_ = std::min(deadline_, way_.entry->deadline(outgoing_.now));
     measured_from_ = way_.entry->measured_from();
   }
   ~LocalCall() {
@@ -223,7 +221,7 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     if (run_ != nullptr && !failure_ && done && aside_.object() != nullptr) {
       give(*way_.method->result, aside_.object());
     }
-    tells_time_ = slow(done) || (done && !failure_);
+    tells_time_ = CallLimits::slow(done, loop_.now(), deadline_) || (done && !failure_);
     if (!done && way_.server != nullptr) way_.server->stats.failures.add();
     if (watched_) {
       if (failure_) watched_->failed(*failure_);
@@ -245,12 +243,6 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
 
  private:
   friend class LocalRun;
-
-  // It has taken longer than somebody had for it.
-  bool slow(const Result<void>& done) const {
-    return (deadline_ != kNoDeadline && loop_.now() >= deadline_) ||
-           (!done && done.error().code() == Code::kTimeout);
-  }
 
   Task<void> on_loop() {
     co_await resume_on(loop_);

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "settee/rpc/internal/listing.h"
 
@@ -242,7 +241,6 @@ void ReferenceCore::check() const {
     throw Error(Code::kMisuse,
                 fmt::format("refer {}: ReferOptions::check would wait on a loop's thread", name_));
   }
-  Runtime& runtime = client_->runtime;
   const TimePoint by = Clock::now() + client_->options.connect_timeout;
   for (;;) {
     for (const std::shared_ptr<Address>& address : cluster_->reachable()) {
@@ -253,11 +251,7 @@ void ReferenceCore::check() const {
       throw cluster_->no_provider(fmt::format("refer {}: no address is connected after {} ms",
                                               name_, client_->options.connect_timeout.count()));
     }
-    if (runtime.loop_count() == 0) {
-      runtime.foreign_loop().turn(std::chrono::milliseconds(2));
-    } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    }
+    client_->runtime.pause(std::chrono::milliseconds(2));
   }
 }
 
@@ -342,7 +336,6 @@ struct ReferenceCore::Way final : settee::detail::Belongings, Next::Terminal {
   FilterChain chain;
   Call call;
   cluster::Observation* seen = nullptr;
-  std::unique_ptr<Belongings> others;  // of the same Task; they use the above
 };
 
 // Dynamic values of the method go before what the call says, those of the service before what the
@@ -444,11 +437,8 @@ Task<void> ReferenceCore::whole(const Outgoing& outgoing, const CallPlan& plan) 
   auto way = std::make_unique<Way>(*this, outgoing, method);
   if (way->of_reference.refused() || way->of_method.refused()) {
     const bool by_reference = way->of_reference.refused();
-    return
-        [](Error error) -> Task<void> {
-          co_await fail(std::move(error));
-        }(refuse(outgoing, by_reference ? options_.concurrents : method.concurrents,
-                        by_reference ? "ReferOptions::concurrents" : "ReferMethod::concurrents"));
+    return failed(refuse(outgoing, by_reference ? options_.concurrents : method.concurrents,
+                         by_reference ? "ReferOptions::concurrents" : "ReferMethod::concurrents"));
   }
   if (plan.timeout) way->rules.timeout = plan.timeout;
   if (plan.retries) way->rules.retries = *plan.retries;
@@ -460,8 +450,7 @@ Task<void> ReferenceCore::whole(const Outgoing& outgoing, const CallPlan& plan) 
   }
   way->chain = chain_of(loop, outgoing);
   Task<void> task = observed() ? told(*way) : way->filters()();
-  way->others = std::move(task.promise()->belongings);
-  task.promise()->belongings = std::move(way);
+  task.promise()->keep(std::move(way));
   return task;
 }
 

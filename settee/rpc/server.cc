@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <limits>
-#include <thread>
 
 #include "settee/rpc/internal/local_call.h"
 #include "settee/rpc/internal/server_core.h"
@@ -130,7 +129,7 @@ class Detector final : public net::Protocol, private Timer {
     // Whoever just went away, or was silent, is nobody's business.
     if (why.code() == Code::kProtocol || why.code() == Code::kTimeout ||
         why.code() == Code::kLimit) {
-      core_->log_bad_peer(why.message());
+      core_->peer_log.warn(why.message());
     }
     core_->forget(connection);
   }
@@ -307,7 +306,7 @@ void Server::Core::end_tuning() {
     for (const auto& [name, entry] : table_->services) ended.push_back(std::move(entry->tuning));
   }
   publication_.end_renewals();
-  while (publication_.renewing()) pause(std::chrono::milliseconds(1));
+  while (publication_.renewing()) runtime.pause(std::chrono::milliseconds(1));
 }
 
 bool Server::Core::withdraw(std::string_view name) {
@@ -344,7 +343,8 @@ bool Server::Core::take_back(std::string_view name) {
   if (runtime.loop_count() > 0) {
     entry->wait_until_quiet();
   } else {
-    while (entry->running() > 0) pause(std::chrono::milliseconds(2));  // its calls need this thread
+    while (entry->running() > 0)
+      runtime.pause(std::chrono::milliseconds(2));  // its calls need this thread
   }
   entry->owner.reset();
   entry->object = nullptr;
@@ -354,13 +354,7 @@ bool Server::Core::take_back(std::string_view name) {
 
 void Server::Core::listen() {
   net::ListenerOptions listen;
-  if (options.host.starts_with("unix:")) {
-    Result<net::Endpoint> endpoint = net::Endpoint::parse(options.host);
-    listen.endpoint = endpoint.value();
-  } else {
-    listen.endpoint.host = options.host;
-    listen.endpoint.port = options.port;
-  }
+  listen.endpoint = net::Endpoint::at(options.host, options.port);
   auto made = std::make_unique<net::Listener>(
       runtime, listen, [weak = weak_from_this()](Loop& loop, net::Socket socket) {
         if (const auto self = weak.lock()) self->accept(loop, std::move(socket));
@@ -452,8 +446,8 @@ void Server::Core::accept(Loop& loop, net::Socket socket) {
   if (connections_.fetch_add(1, std::memory_order_relaxed) >= options.max_connections) {
     connections_.fetch_sub(1, std::memory_order_relaxed);
     stats.connections_refused.add();
-    log_bad_peer(fmt::format("connection of {} refused: max_connections is {}",
-                             socket.peer().to_string(), options.max_connections));
+    peer_log.warn(fmt::format("connection of {} refused: max_connections is {}",
+                              socket.peer().to_string(), options.max_connections));
     return;
   }
   net::ConnectionOptions connection_options;
@@ -527,7 +521,7 @@ void Server::Core::shut_down() {
   } const at_the_end{*this};
   end_tuning();
   // New calls are served until consumers can have heard that they are to go elsewhere.
-  if (publication_.withdraw_all()) pause(options.leave);
+  if (publication_.withdraw_all()) runtime.pause(options.leave);
   listener_->stop();
   draining.store(true);
   // A loop that has not seen it yet has a call between that look and running(): it is past both now.
@@ -535,13 +529,13 @@ void Server::Core::shut_down() {
   runtime.part<LocalServices>()->remove(*this);
   // What runs is answered; what comes now is told to go elsewhere.
   const TimePoint by = Clock::now() + options.drain;
-  while (running() > 0 && Clock::now() < by) pause(std::chrono::milliseconds(2));
+  while (running() > 0 && Clock::now() < by) runtime.pause(std::chrono::milliseconds(2));
   // Who was told to go elsewhere may have another call on its way here: it is told so too.
   const auto quiet_since = [&] {
     return Clock::now() - TimePoint(Duration(last_turned_away.load()));
   };
   while (last_turned_away.load() != 0 && quiet_since() < kQuiet && Clock::now() < by) {
-    pause(std::chrono::milliseconds(5));
+    runtime.pause(std::chrono::milliseconds(5));
   }
   const std::size_t left = running();
   if (left > 0) {
@@ -552,7 +546,7 @@ void Server::Core::shut_down() {
                             address(), left, options.drain.count()));
     cancel_calls();
     const TimePoint ended_by = Clock::now() + kToEnd;
-    while (running() > 0 && Clock::now() < ended_by) pause(std::chrono::milliseconds(2));
+    while (running() > 0 && Clock::now() < ended_by) runtime.pause(std::chrono::milliseconds(2));
   }
   runtime.on_each_loop([&](Loop& loop) {
     ServerLoop& own = of(loop);
@@ -566,60 +560,28 @@ void Server::Core::shut_down() {
   // Answers that a slow peer has not taken yet have their second.
   const TimePoint sent_by = Clock::now() + std::chrono::milliseconds(1500);
   while (connections_.load(std::memory_order_acquire) > 0 && Clock::now() < sent_by) {
-    pause(std::chrono::milliseconds(1));
+    runtime.pause(std::chrono::milliseconds(1));
   }
   if (events.stopped.active()) events.stopped.publish({address(), left});
 }
 
-// Of this thread. If the only loop is one that it turns, that goes on.
-void Server::Core::pause(Duration time) {
-  if (runtime.loop_count() > 0) {
-    std::this_thread::sleep_for(time);
-    return;
-  }
-  const TimePoint until = Clock::now() + time;
-  do {
-    runtime.foreign_loop().turn(std::chrono::milliseconds(5));
-  } while (Clock::now() < until);
-}
-
-namespace {
-
-// What a peer has written is for the eyes of an operator: one line, of bounded length, that cannot look
-// like several.
-std::string one_line(std::string_view text) {
-  constexpr std::size_t kMost = 600;
-  std::string line;
-  for (const char c : text.substr(0, kMost)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      line += fmt::format("\\x{:02x}", byte);
-    } else {
-      line += c;
-    }
-  }
-  if (text.size() > kMost) line += fmt::format("... ({} bytes more)", text.size() - kMost);
-  return line;
-}
-
-}  // namespace
-
-void Server::Core::log_bad_peer(std::string_view message) {
-  int suppressed = 0;
+Result<void> Server::Core::authenticate(const Call& call, const Baggage* baggage) {
+  Context context;
+  if (baggage != nullptr && !baggage->empty()) context = context.with(kRequestBaggage, *baggage);
+  Result<void> passed;
   {
-    const std::lock_guard lock(mutex_);
-    const TimePoint now = Clock::now();
-    if (now - log_second_ > std::chrono::seconds(1)) {
-      suppressed = std::max(0, log_count_ - 20);
-      log_second_ = now;
-      log_count_ = 0;
+    const ContextScope scope(std::move(context));
+    try {
+      passed = options.authenticate(call);
+    } catch (...) {
+      passed = settee::detail::current_error();
     }
-    if (++log_count_ > 20) return;
   }
-  if (suppressed > 0) {
-    runtime.log(LogLevel::kWarning, "rpc", fmt::format("{} more such lines left out", suppressed));
+  if (!passed) {
+    refused(RefusedBy::kAuthentication, call.service(), call.method(), call.peer(),
+            [&] { return passed.error().message(); });
   }
-  runtime.log(LogLevel::kWarning, "rpc", one_line(message));
+  return passed;
 }
 
 void Server::Core::refused(RefusedBy by, std::string_view service, std::string_view method,

@@ -79,6 +79,16 @@ void check(const std::string& name, const ProvideOptions& options, const Service
 
 }  // namespace
 
+RefusedBy MethodEntry::enter_limits(TimePoint now, CallLimits*& by) const noexcept {
+  by = limits.get();
+  RefusedBy refused = by == nullptr ? RefusedBy::kNobody : by->enter(now);
+  if (refused != RefusedBy::kNobody) return refused;
+  by = service->limits.get();
+  refused = by == nullptr ? RefusedBy::kNobody : by->enter(now);
+  if (refused != RefusedBy::kNobody && limits) limits->cancel();
+  return refused;
+}
+
 TimePoint MethodEntry::measured_from() const noexcept {
   // Only a service's limit can be adaptive.
   return service->limits && service->limits->measures() ? Clock::now() : TimePoint();

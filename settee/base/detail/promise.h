@@ -48,6 +48,7 @@ struct CallTag {
 /// What a task needs as long as its frame is there, and others made.
 struct Belongings {
   virtual ~Belongings() = default;
+  std::unique_ptr<Belongings> next;  // ends after this
   static void* operator new(std::size_t size) { return frame_allocate(size); }
   static void operator delete(void* memory, std::size_t size) noexcept { frame_free(memory, size); }
 };
@@ -61,6 +62,13 @@ struct PromiseBase {
   CallMode mode = CallMode::kAwait;  // how the task was started
   std::optional<Error> error;
   std::unique_ptr<Belongings> belongings;
+
+  /// Those that it was given before may use them, and end first.
+  void keep(std::unique_ptr<Belongings> more) noexcept {
+    std::unique_ptr<Belongings>* last = &belongings;
+    while (*last) last = &(*last)->next;
+    *last = std::move(more);
+  }
 
   static void* operator new(std::size_t size) { return frame_allocate(size); }
   static void operator delete(void* frame, std::size_t size) noexcept { frame_free(frame, size); }

@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "settee/base/detail/peer_log.h"
+
 namespace settee::inline v0::http {
 
 constexpr char lower(char c) noexcept {
@@ -51,19 +53,8 @@ constexpr std::string_view trim(std::string_view text) noexcept {
   return text;
 }
 
-/// For messages: one line of bounded length, whatever a peer has written.
-inline std::string printable(std::string_view text, std::size_t most = 200) {
-  std::string line;
-  for (const char c : text.substr(0, most)) {
-    if (is_control(c)) {
-      line += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    } else {
-      line += c;
-    }
-  }
-  if (text.size() > most) line += fmt::format("... ({} bytes more)", text.size() - most);
-  return line;
-}
+/// For messages, whatever a peer has written.
+inline std::string printable(std::string_view text) { return settee::detail::printable(text, 200); }
 
 inline std::string json_escaped(std::string_view text) {
   std::string out;

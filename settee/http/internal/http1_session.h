@@ -65,9 +65,8 @@ class Http1Session final : public Session, private Carrier, private Http1Reader,
   std::shared_ptr<Exchange> exchange_;
   std::vector<std::uint8_t> backlog_;  // what came while a request was answered
   Resume resume_{*this};
-  TimePoint since_;        // when the current state began: idle, or a head on its way
-  const bool late_;        // handed over when the server had been stopped
-  TimePoint stuck_since_;  // of bytes that the peer does not take
+  TimePoint since_;  // when the current state began: idle, or a head on its way
+  const bool late_;  // handed over when the server had been stopped
   std::size_t discarded_ = 0;
   bool upgraded_ = false;
   bool direct_ = false;      // what is fed comes straight from the connection

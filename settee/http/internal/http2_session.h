@@ -84,7 +84,6 @@ class Http2Session final : public Session, private Timer {
   std::size_t frame_head_size_ = 0;
   std::uint8_t frame_head_[9] = {};
   bool head_ends_ = false;  // with this frame
-  TimePoint stuck_since_;
   std::optional<RefusedBy> stopped_by_;
   std::string stopped_rule_;
   bool greeted_ = false;   // the peer's SETTINGS have come

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <unordered_set>
 
+#include "settee/base/detail/peer_log.h"
 #include "settee/base/event_bus.h"
 #include "settee/base/stats.h"
 #include "settee/http/server.h"
@@ -76,6 +77,8 @@ class Session : public net::Protocol {
   void connection_closed();
   /// Closes the connection because of its peer: counted and logged.
   Error refusal(RefusedBy by, std::string_view rule);
+  /// True: the connection is closed, as its peer has taken nothing for write_timeout.
+  bool close_if_stuck(TimePoint now);
   /// How often timeouts are looked at.
   Duration tick() const noexcept;
 
@@ -83,6 +86,7 @@ class Session : public net::Protocol {
 
  private:
   bool handed_over_ = false;
+  TimePoint stuck_since_;  // of bytes that the peer does not take
 };
 
 /// What a loop has of a server.
@@ -106,13 +110,11 @@ class Server::Core final : public std::enable_shared_from_this<Core> {
 
   void start();
   void stop();
-  ServerLoop& of(Loop& loop);
+  ServerLoop& of(const Loop& loop);
   std::unique_ptr<net::Protocol> protocol(net::Connection& connection,
                                           std::function<void(net::Connection&)> closed);
 
   void refused(RefusedBy by) { stats.refused[static_cast<std::size_t>(by)]->add(); }
-  /// Of a peer that did something wrong: at most 20 lines a second.
-  void log_peer(std::string_view message);
   void log(LogLevel level, std::string_view message) const { runtime.log(level, "http", message); }
 
   std::uint16_t port() const;
@@ -124,6 +126,7 @@ class Server::Core final : public std::enable_shared_from_this<Core> {
   ServerStats stats;
   const net::ConnectionStats net_stats;
   const EventChannel<RequestEnded> ended;
+  settee::detail::PeerLog peer_log{runtime, "http"};
   std::atomic<bool> draining{false};
   std::atomic<std::size_t> running{0};     // handlers
   std::atomic<std::size_t> unanswered{0};  // requests whose peer still waits
@@ -131,7 +134,6 @@ class Server::Core final : public std::enable_shared_from_this<Core> {
  private:
   void accept(Loop& loop, net::Socket socket);
   void forget(net::Connection& connection);
-  void pause(Duration time);
   void shut_down();
 
   enum class State { kNew, kStarted, kStopping, kStopped };
@@ -145,9 +147,6 @@ class Server::Core final : public std::enable_shared_from_this<Core> {
   std::condition_variable changed_;
   State state_ = State::kNew;
   std::unique_ptr<net::Listener> listener_;
-  std::mutex log_mutex_;
-  TimePoint log_second_;
-  int log_count_ = 0;
 };
 
 /// So many at once, and then `rate` a second.

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <mutex>
-#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -124,11 +123,7 @@ class BoltTransport final : public Transport, public std::enable_shared_from_thi
     });
     // An attempt to connect ends by itself within its timeout.
     while (shared->connecting.load() != 0 && !runtime.stopped()) {
-      if (runtime.loop_count() == 0) {
-        runtime.foreign_loop().turn(std::chrono::milliseconds(5));
-      } else {
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      }
+      runtime.pause(std::chrono::milliseconds(1));
     }
   }
 

@@ -69,9 +69,7 @@ void FrameHeaders::each(
 }
 
 void ServerCall::guard() {
-  if (const Duration own = method_.timeout.load(std::memory_order_relaxed); own.count() > 0) {
-    deadline_ = std::min(deadline_, session_->connection_.last_read() + own);
-  }
+  deadline_ = std::min(deadline_, method_.deadline(session_->connection_.last_read()));
   measured_from_ = method_.measured_from();
 }
 
@@ -113,7 +111,7 @@ void ServerCall::refuse_arguments(const Error& error) {
   core_.stats.failures.add();
   const std::string message = fmt::format("{}#{}: reading the arguments: {}",
                                           method_.service->unique_name, method_.name, error.what());
-  core_.log_bad_peer(fmt::format("from {}: {}", call_.peer(), message));
+  core_.peer_log.warn(fmt::format("from {}: {}", call_.peer(), message));
   if (watched_) watched_->failed(Error(error.code(), message));
   if (session_ != nullptr && !oneway_) {
     session_->answer_status(as_frame(), Status::kServerDeserialize, message);
@@ -194,19 +192,12 @@ void ServerCall::finish_otherwise(const Result<void>& ended) {
   if (ended && kept_ && !written_ && !failed_ && !oneway_) {
     return finish_otherwise(no_answer(call_));
   }
-  tells_time_ = slow(ended) || (ended && !failed_);
+  tells_time_ = CallLimits::slow(ended, loop_.now(), deadline_) || (ended && !failed_);
   if (!ended) core_.stats.failures.add();
   const bool answered = session_ != nullptr && !oneway_ && answer_otherwise(ended);
   if (!watched_) return;
   if (answered) watched_->sent();
   watched_->ended(ended);
-}
-
-// It has taken longer than somebody had for it: an adaptive limit that did not hear of those would
-// know only of the quick ones.
-bool ServerCall::slow(const Result<void>& ended) const {
-  return (deadline_ != kNoDeadline && loop_.now() >= deadline_) ||
-         (!ended && ended.error().code() == Code::kTimeout);
 }
 
 // Nothing at all, busy, or the Error.

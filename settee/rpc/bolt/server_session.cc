@@ -103,7 +103,7 @@ void ServerSession::refuse_frame(const FrameStep& step) {
   core_->stats.bad_frames.add();
   const std::string message = fmt::format("from {}: {} (offset {} of the frame); connection closed",
                                           peer_text(), step.rule, step.offset);
-  core_->log_bad_peer(message);
+  core_->peer_log.warn(message);
   // What came before the bad frame was good, and is answered. Not kProtocol, which on_close() logs.
   connection_.close_when_sent(Error(Code::kDecode, message),
                               connection_.loop().now() + std::chrono::seconds(1));
@@ -111,7 +111,7 @@ void ServerSession::refuse_frame(const FrameStep& step) {
 
 void ServerSession::on_close(net::Connection& connection, const Error& why) {
   // The peer broke a rule of TLS.
-  if (why.code() == Code::kProtocol) core_->log_bad_peer(why.message());
+  if (why.code() == Code::kProtocol) core_->peer_log.warn(why.message());
   let_calls_go();
   in_flight_ = 0;
   disarm();
@@ -164,7 +164,7 @@ void ServerSession::take_table() {
 void ServerSession::refuse_header(const Frame& frame) {
   core_->stats.failures.add();
   constexpr std::string_view kMessage = "the header block of a request ends within a key or value";
-  core_->log_bad_peer(fmt::format("from {}: {}", peer_text(), kMessage));
+  core_->peer_log.warn(fmt::format("from {}: {}", peer_text(), kMessage));
   answer_status(frame, Status::kServerDeserialize, kMessage);
 }
 
@@ -325,7 +325,7 @@ void ServerSession::handle_hessian(const Frame& frame) {
     core_->stats.failures.add();
     const std::string message =
         fmt::format("reading the request: {}", source.reader().error().what());
-    core_->log_bad_peer(fmt::format("from {}: {}", peer_text(), message));
+    core_->peer_log.warn(fmt::format("from {}: {}", peer_text(), message));
     answer_status(frame, Status::kServerDeserialize, message);
     return;
   }
@@ -375,7 +375,7 @@ void ServerSession::handle_generic(const Frame& frame, ServiceEntry& service,
       types ? hessian::decode<hessian::Value>(reader) : Result<hessian::Value>(types.error());
   if (!arguments) {
     core_->stats.failures.add();
-    core_->log_bad_peer(
+    core_->peer_log.warn(
         fmt::format("from {}: reading a generic call: {}", peer_text(), arguments.error().what()));
     answer_status(frame, Status::kServerDeserialize,
                   fmt::format("reading a generic call: {}", arguments.error().what()));
@@ -446,14 +446,9 @@ settee::detail::Detached run_call(ServerSession& session, const Frame& frame, Me
 
 bool ServerSession::let_in(const Frame& frame, MethodEntry& method, const Baggage& baggage) {
   if (core_->options.authenticate && !authenticated(frame, method, baggage)) return false;
-  CallLimits* limits = method.limits.get();
-  RefusedBy by = limits == nullptr ? RefusedBy::kNobody : limits->enter(now_);
-  if (by == RefusedBy::kNobody) {
-    limits = method.service->limits.get();
-    by = limits == nullptr ? RefusedBy::kNobody : limits->enter(now_);
-    if (by == RefusedBy::kNobody) return true;
-    if (method.limits) method.limits->cancel();
-  }
+  CallLimits* limits = nullptr;
+  const RefusedBy by = method.enter_limits(now_, limits);
+  if (by == RefusedBy::kNobody) return true;
   core_->stats.failures.add();
   core_->refused(by, method.service->unique_name, method.name, peer_text(),
                  [&] { return limits->describe(by); });
@@ -472,23 +467,11 @@ bool ServerSession::authenticated(const Frame& frame, MethodEntry& method, const
   const FrameHeaders headers(frame.header);
   const Call call(Side::kServer, method.service->unique_name, method.name, peer_text(), &headers,
                   nullptr, peer().tls.get());
-  Result<void> passed;
-  {
-    Context context;
-    if (!baggage.empty()) context = context.with(kRequestBaggage, baggage);
-    const ContextScope scope(std::move(context));
-    try {
-      passed = core_->options.authenticate(call);
-    } catch (...) {
-      passed = settee::detail::current_error();
-    }
-  }
+  const Result<void> passed = core_->authenticate(call, &baggage);
   if (passed) return true;
   const std::string message = fmt::format("{}#{}: authentication: {}", method.service->unique_name,
                                           method.name, passed.error().message());
-  core_->refused(RefusedBy::kAuthentication, method.service->unique_name, method.name, peer_text(),
-                 [&] { return passed.error().message(); });
-  core_->log_bad_peer(fmt::format("from {}: {}", peer_text(), message));
+  core_->peer_log.warn(fmt::format("from {}: {}", peer_text(), message));
   // Not "busy", which would be tried elsewhere. Java and Settee read the text of a failed call; who
   // looks at the status only is told by it.
   if (frame.codec == static_cast<std::uint8_t>(Codec::kHessian)) {

@@ -38,19 +38,6 @@ class ClientFiltersTest : public ClusterTest {
     for (auto& filter : filters) options.filters.emplace_back(std::move(filter), std::string());
     return client_->refer<Shop>(url(), options);
   }
-  static std::optional<Error> error_of(Task<std::string> call) {
-    try {
-      std::move(call).get();
-      return std::nullopt;
-    } catch (const Error& error) {
-      return error;
-    }
-  }
-  int calls() const {
-    int all = 0;
-    for (const One& one : servers_) all += one.shop->calls;
-    return all;
-  }
   void pause(std::chrono::milliseconds time) {
     for (One& one : servers_) one.shop->pause = time;
   }

@@ -482,7 +482,7 @@ Task<void> Cluster::call(Target& target, const Outgoing& outgoing, const Rules& 
   Outgoing call = outgoing;
   call.tries = attempts.get();
   Task<void> task = target.call(call);
-  task.promise()->belongings = std::move(attempts);
+  task.promise()->keep(std::move(attempts));
   return task;
 }
 

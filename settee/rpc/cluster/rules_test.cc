@@ -32,25 +32,20 @@ class RulesTest : public ClusterTest {
     }
     return all;
   }
-  static std::optional<Error> error_of(Task<std::string> call) {
-    try {
-      std::move(call).get();
-      return std::nullopt;
-    } catch (const Error& error) {
-      return error;
-    }
-  }
-  int calls() const {
-    int all = 0;
-    for (const One& one : servers_) all += one.shop->calls;
-    return all;
-  }
   template <class E>
   Subscription keep(std::vector<E>& into) {
     return runtime_->events().subscribe<E>([this, &into](const E& event) {
       const std::lock_guard lock(mutex_);
       into.push_back(event);
     });
+  }
+
+  static ClientOptions with_breaker(std::chrono::milliseconds open_time) {
+    ClientOptions options;
+    options.circuit_breaker.enabled = true;
+    options.circuit_breaker.least_calls = 5;
+    options.circuit_breaker.open_time = open_time;
+    return options;
   }
 
   std::mutex mutex_;
@@ -285,12 +280,9 @@ TEST_F(RulesTest, CheckSaysAtOnceThatNobodyIsThere) {
 }
 
 TEST_F(RulesTest, ABreakerKeepsCallsFromAnAddressThatFails) {
-  ClientOptions with_breaker;
-  with_breaker.circuit_breaker.enabled = true;
-  with_breaker.circuit_breaker.least_calls = 5;
-  with_breaker.circuit_breaker.open_time = 300ms;
-  with_breaker.circuit_breaker.trial_calls = 1;
-  Client client{*runtime_, with_breaker};
+  ClientOptions options = with_breaker(300ms);
+  options.circuit_breaker.trial_calls = 1;
+  Client client{*runtime_, options};
   std::vector<BreakerChanged> changes;
   const Subscription listening = keep(changes);
   servers_[0].shop->pause = 200ms;
@@ -320,11 +312,7 @@ TEST_F(RulesTest, ABreakerKeepsCallsFromAnAddressThatFails) {
 }
 
 TEST_F(RulesTest, ABreakerStaysOpenWhenTheAddressIsListedAnew) {
-  ClientOptions with_breaker;
-  with_breaker.circuit_breaker.enabled = true;
-  with_breaker.circuit_breaker.least_calls = 5;
-  with_breaker.circuit_breaker.open_time = 60s;
-  Client client{*runtime_, with_breaker};
+  Client client{*runtime_, with_breaker(60s)};
   servers_[0].shop->pause = 200ms;
   servers_.resize(1);
   registry_->set("com.acme.Shop:1.0", listed("weight", {"100"}));

@@ -87,6 +87,19 @@ class ClusterTest : public testing::Test {
     const std::optional<StatValue> found = runtime_->stats().find(name, {});
     return found ? found->value : -1;
   }
+  static std::optional<Error> error_of(Task<std::string> call) {
+    try {
+      std::move(call).get();
+      return std::nullopt;
+    } catch (const Error& error) {
+      return error;
+    }
+  }
+  int calls() const {
+    int all = 0;
+    for (const One& one : servers_) all += one.shop->calls;
+    return all;
+  }
   // Takes each call and ends its connection. Not without a word: that would be as good as refusing it.
   static void break_calls(wire::FakeServer& server, const std::atomic<bool>& enough) {
     while (!enough) {

@@ -122,6 +122,12 @@ class SETTEE_API CallLimits {
   /// otherwise does not tell how long calls take.
   void leave(TimePoint now, Duration took, bool tells_time) noexcept;
 
+  /// Whether a call that has ended so has taken longer than somebody had for it: an adaptive limit that
+  /// did not hear of those would know only of the quick ones.
+  static bool slow(const Result<void>& ended, TimePoint now, TimePoint deadline) noexcept {
+    return now >= deadline || (!ended && ended.error().code() == Code::kTimeout);
+  }
+
   std::size_t running() const noexcept { return running_.load(std::memory_order_relaxed); }
   std::size_t adaptive_limit() const noexcept { return adaptive_.limit(); }
   /// Whether calls' times are to be measured.

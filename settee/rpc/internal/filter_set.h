@@ -21,6 +21,8 @@ namespace settee::inline v0::rpc {
 
 using FilterChain = std::shared_ptr<const Next::Chain>;  // null: no filter
 
+/// A call that has failed before it began.
+Task<void> failed(Error error);
 /// Where filters end that have called next() once more than they may.
 Task<void> fail_second_next(const Call& call);
 /// Of a call that its filters have ended though it has neither passed them all nor failed.

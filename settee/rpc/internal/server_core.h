@@ -14,6 +14,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "settee/base/detail/peer_log.h"
 #include "settee/base/event_bus.h"
 #include "settee/base/stats.h"
 #include "settee/net/connection.h"
@@ -152,6 +153,7 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   ServerStats stats;
   const ServerEvents events;
   const net::ConnectionStats net_stats;
+  settee::detail::PeerLog peer_log{runtime, "rpc"};
   std::vector<std::unique_ptr<ServerBinding>> bindings;
   std::atomic<std::uint64_t> call_numbers{0};  // of calls of which events tell
   std::atomic<bool> draining{false};
@@ -180,8 +182,9 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   std::uint16_t port() const;
   std::string address() const;
 
-  /// One line about a peer that broke a rule; a flood of them is summed up.
-  void log_bad_peer(std::string_view message);
+  /// Asks ServerOptions::authenticate, under a Context with the caller's baggage. A refusal is counted by
+  /// its reason and told; an exception is one.
+  Result<void> authenticate(const Call& call, const Baggage* baggage);
   /// Counts a call that was not let in, and tells of it. `reason` is made when somebody listens.
   void refused(RefusedBy by, std::string_view service, std::string_view method,
                std::string_view peer, const std::function<std::string()>& reason);
@@ -208,7 +211,6 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   std::size_t running() const;
   void cancel_calls();
   void accept(Loop& loop, net::Socket socket);
-  void pause(Duration time);
 
   std::unique_ptr<net::Listener> listener_;
   Publication publication_{runtime, options};
@@ -223,8 +225,6 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   bool published_ = false;  // what is provided now is published at once
   bool stop_wanted_ = false;
   std::shared_ptr<CancelSource> starting_;
-  TimePoint log_second_{};
-  int log_count_ = 0;
 };
 
 }  // namespace settee::inline v0::rpc

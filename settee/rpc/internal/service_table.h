@@ -37,6 +37,14 @@ struct MethodEntry {
   std::unique_ptr<CallLimits> limits;  // its own; the service's are beside it
   bool guarded = false;                // something is checked before a call is let in
 
+  /// Of a call that came at `arrived`, by the service's own options; kNoDeadline: they set none.
+  TimePoint deadline(TimePoint arrived) const noexcept {
+    const Duration own = timeout.load(std::memory_order_relaxed);
+    return own.count() > 0 ? arrived + own : kNoDeadline;
+  }
+  /// Its own limits and the service's. kNobody: the call is in, and leave_limits() is owed; else `by` is
+  /// the one that refused it.
+  RefusedBy enter_limits(TimePoint now, CallLimits*& by) const noexcept;
   /// For a call that has been let in: when that was, if a limit measures how long calls take.
   TimePoint measured_from() const noexcept;
   /// It has ended. `tells_time`: how long it took says how long such calls take.

@@ -17,11 +17,14 @@
 #include <filesystem>
 #include <utility>
 
+#include "settee/base/detail/descriptor.h"
 #include "settee/rpc/registry/internal/lines.h"
 
 namespace settee::inline v0::rpc::registry {
 
 namespace {
+
+using settee::detail::Descriptor;
 
 constexpr std::string_view kForm = "# Settee: last known providers, form 1\n";
 constexpr std::string_view kWritten = "# written ";
@@ -61,22 +64,6 @@ std::optional<Number> number(std::string_view text) {
 std::size_t line_of(std::string_view text, std::size_t at) {
   return 1 + static_cast<std::size_t>(std::count(text.begin(), text.begin() + at, '\n'));
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  ~Descriptor() { close(); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const noexcept { return fd_; }
-  explicit operator bool() const noexcept { return fd_ >= 0; }
-  void close() noexcept {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-  }
-
- private:
-  int fd_;
-};
 
 /// What is wrong with a file by its owner and size; empty: nothing.
 std::string wrong_file(const struct stat& status) {

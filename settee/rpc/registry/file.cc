@@ -20,6 +20,7 @@
 #include <filesystem>
 #include <map>
 
+#include "settee/base/detail/descriptor.h"
 #include "settee/rpc/registry/internal/keeper.h"
 #include "settee/rpc/registry/internal/lines.h"
 
@@ -27,6 +28,7 @@ namespace settee::inline v0::rpc::registry {
 
 namespace {
 
+using settee::detail::Descriptor;
 using std::chrono::milliseconds;
 
 // What marks a lock file as ours: if nobody holds it by flock() its process is dead.
@@ -49,24 +51,6 @@ constexpr std::size_t kMostBytes = 64u << 20;
 Error io_error(std::string_view step, const std::string& path) {
   return Error(Code::kIo, fmt::format("{} {}: {}", step, path, std::strerror(errno)));
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd = -1) noexcept : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const noexcept { return fd_; }
-  explicit operator bool() const noexcept { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 Result<std::string> read_all(int fd, const std::string& path) {
   std::string text;

@@ -83,7 +83,6 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
   bool too_late(TimePoint now);
   [[gnu::noinline]] void finish_otherwise(const Result<void>& ended);
   bool answer_otherwise(const Result<void>& ended);
-  bool slow(const Result<void>& ended) const;
   [[gnu::noinline]] void keep(FilterChain filters);
   [[gnu::noinline]] void guard();
   // Nobody waits any more; only what took long enough to suspend can be.
@@ -146,8 +145,8 @@ class ServerCall final : public MethodFrame, public Next::Terminal, public Runni
                           ? failure_status(frame)
                           : Status::kSuccess),
       headers_(frame.header),
-      call_(Side::kServer, method.service->unique_name, method.name, session.peer_text(),
-            &headers_, nullptr, session.peer().tls.get()) {
+      call_(Side::kServer, method.service->unique_name, method.name, session.peer_text(), &headers_,
+            nullptr, session.peer().tls.get()) {
   enlist(session.calls_.first());
   ++session.in_flight_;
   core_.stats.calls.add();
