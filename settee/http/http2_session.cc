@@ -753,7 +753,6 @@ void Http2Session::on_timer() {
   const ServerOptions& options = core().options;
   const TimePoint now = loop().now();
   arm(loop(), now + tick());
-  net::Connection& conn = connection();
   if (close_if_stuck(now)) return;
   const bool greeting_late = !greeted_ && now - since_ >= options.head_timeout;
   const bool head_late = head_since_ != TimePoint() && now - head_since_ >= options.head_timeout;

@@ -30,6 +30,10 @@
 #include "settee/base/task.h"
 #include "settee/net/endpoint.h"
 
+namespace settee::inline v0::net {
+struct TlsInfo;
+}
+
 namespace settee::inline v0::http {
 
 enum class Version : std::uint8_t { kHttp10, kHttp11, kHttp2 };
@@ -161,7 +165,8 @@ class SETTEE_API Body {
 /// Who sent a request.
 struct Peer {
   net::SocketAddress address;
-  std::string text;  ///< address.to_string()
+  std::string text;                          ///< address.to_string()
+  std::shared_ptr<const net::TlsInfo> tls;  ///< Null: plain text. See settee/net/tls.h.
 };
 
 class SETTEE_API Request {

@@ -235,6 +235,7 @@ std::unique_ptr<net::Protocol> Server::Core::protocol(
   auto peer = std::make_shared<Peer>();
   peer->address = connection.peer();
   peer->text = connection.peer().to_string();
+  peer->tls = connection.tls();
   return std::make_unique<Http1Session>(
       Session::Link{shared_from_this(), connection, std::move(closed), std::move(peer)});
 }
@@ -245,11 +246,12 @@ constexpr Duration kToEnd = std::chrono::milliseconds(500);
 }  // namespace
 
 void Server::Core::stop() {
-  if (Loop::current() != nullptr) {
-    throw Error(Code::kMisuse, "http::Server::stop() on a loop's thread would wait for itself");
-  }
   {
     std::unique_lock lock(mutex_);
+    if (state_ == State::kStopped) return;
+    if (Loop::current() != nullptr) {
+      throw Error(Code::kMisuse, "http::Server::stop() on a loop's thread would wait for itself");
+    }
     if (state_ == State::kStopping) {
       changed_.wait(lock, [&] { return state_ == State::kStopped; });
     }
@@ -262,18 +264,23 @@ void Server::Core::stop() {
   changed_.notify_all();
 }
 
+void Server::Core::on_each_session(const std::function<void(Session&)>& act) {
+  runtime.on_each_loop([&](Loop& loop) {
+    const std::unordered_set<Session*> all = of(loop).sessions;
+    for (Session* session : all) {
+      if (of(loop).sessions.contains(session)) act(*session);
+    }
+  });
+}
+
+void Server::Core::drain() {
+  draining.store(true);
+  on_each_session([](Session& session) { session.drain(); });
+}
+
 void Server::Core::shut_down() {
   if (listener_) listener_->stop();
-  draining.store(true);
-  const auto on_each_session = [this](const std::function<void(Session&)>& act) {
-    runtime.on_each_loop([&](Loop& loop) {
-      const std::unordered_set<Session*> all = of(loop).sessions;
-      for (Session* session : all) {
-        if (of(loop).sessions.contains(session)) act(*session);
-      }
-    });
-  };
-  on_each_session([](Session& session) { session.drain(); });
+  drain();
   const auto busy = [this] { return running.load() > 0 || unanswered.load() > 0; };
   const TimePoint by = Clock::now() + options.drain;
   while (busy() && Clock::now() < by) runtime.pause(std::chrono::milliseconds(2));
@@ -309,6 +316,7 @@ Server::Server(Runtime& runtime, std::shared_ptr<Router> router, ServerOptions o
 Server::~Server() { core_->stop(); }
 
 void Server::start() { core_->start(); }
+void Server::drain() { core_->drain(); }
 void Server::stop() { core_->stop(); }
 std::uint16_t Server::port() const noexcept { return core_->port(); }
 std::string Server::address() const { return core_->address(); }

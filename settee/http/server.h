@@ -15,7 +15,7 @@
 // Requests of one HTTP/1.1 connection are answered one after the other, in order; a peer that closes
 // its side while a handler runs is taken to have gone.
 //
-// Threads: all members from any thread; stop() and the destructor not on a loop's.
+// Threads: all members from any thread; drain(), stop() and the destructor not on a loop's.
 
 #pragma once
 
@@ -97,6 +97,9 @@ class SETTEE_API Server {
 
   /// Listens. An Error (kIo) names the address and the cause, kMisuse if it is not the first time.
   void start();
+  /// Tells HTTP/2 peers that it takes no more (GOAWAY), closes what is idle, and lets HTTP/1.1 peers go
+  /// with their next answer. Not on a loop's thread.
+  void drain();
   /// Accepts no more, tells HTTP/2 peers so (GOAWAY), waits `drain` for handlers that run, cancels the
   /// Context of those that still do, and closes all connections, also those that were handed over.
   void stop();

@@ -63,7 +63,7 @@ struct TlsServerOptions {
   TlsVersion min_version = TlsVersion::k1_2;
   /// Protocols (ALPN), the most wanted first. A client that offers only others is refused; one that
   /// offers none is not. Empty: whatever a client offers is passed over.
-  std::vector<std::string> alpn = {};
+  std::vector<std::string> alpn = {"h2", "http/1.1"};
   std::chrono::milliseconds handshake_timeout{10'000};  ///< From the beginning of the connection.
   std::size_t max_handshake_bytes = 64 * 1024;          ///< From one client before it is let in.
   std::size_t max_handshakes = 1'024;  ///< Under way at once; more are closed. Of all loops.

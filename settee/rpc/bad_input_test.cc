@@ -113,7 +113,7 @@ std::vector<Bad> bad_frames() {
     bytes[at] = to;
     return bytes;
   };
-  add("text", "GET / HTTP/1.1\r\n\r\n", "first byte 0x47", 0);
+  add("text", "{\"jsonrpc\": \"2.0\"}", "first byte 0x7b", 0);
   add("zero", std::string(64, '\0'), "first byte 0x00", 0);
   add("wrong protocol code behind a good frame", good + "\x03zzzz", "first byte 0x03", 0);
   add("unknown protocol version", std::string("\x02\x03", 2) + good, "protocol version 3", 1);

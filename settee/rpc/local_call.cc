@@ -115,36 +115,6 @@ void LocalTarget::refresh(Slot& slot) {
   service->entry->leave();
 }
 
-namespace {
-
-// The server's check of who calls, and its limits, as for calls that come over a connection.
-Result<void> let_in(Server::Core& server, MethodEntry& method, const Outgoing& outgoing,
-                    const Context& caller) {
-  const auto called = [&] {
-    return fmt::format("{}#{}", method.service->unique_name, method.name);
-  };
-  if (server.options.authenticate) {
-    const LocalHeaders headers(outgoing, caller);
-    const Call call(Side::kServer, method.service->unique_name, method.name, "local", &headers);
-    const Result<void> passed = server.authenticate(call, caller.get(kRequestBaggage));
-    if (!passed) {
-      server.stats.failures.add();
-      return Error(Code::kPeerError, fmt::format("{} at local: authentication: {}", called(),
-                                                 passed.error().message()));
-    }
-  }
-  CallLimits* limits = nullptr;
-  const RefusedBy by = method.enter_limits(outgoing.now, limits);
-  if (by == RefusedBy::kNobody) return {};
-  server.stats.failures.add();
-  server.refused(by, method.service->unique_name, method.name, "local",
-                 [&] { return limits->describe(by); });
-  return Error(Code::kBusy, fmt::format("{} at local: the call was not begun: {}", called(),
-                                        limits->describe(by)));
-}
-
-}  // namespace
-
 Task<bool> LocalTarget::call(Outgoing outgoing) {
   const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
   const Context caller = Context::share(self.context);
@@ -189,7 +159,10 @@ Task<bool> LocalTarget::call(Outgoing outgoing) {
   way.peer = "local";
   way.label = way.entry->label;
   if (way.entry->guarded) {
-    if (Result<void> in = let_in(*way.server, *way.entry, outgoing, caller); !in) {
+    const LocalHeaders headers(outgoing, caller);
+    const Call call(Side::kServer, entry.unique_name, way.entry->name, way.peer, &headers);
+    const Baggage* const baggage = caller.get(kRequestBaggage);
+    if (Result<void> in = let_in(*way.server, *way.entry, call, baggage, outgoing.now); !in) {
       entry.leave();
       co_await fail(in.error());
     }

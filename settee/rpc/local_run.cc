@@ -7,8 +7,6 @@
 
 #include "settee/base/detail/copy_value.h"
 #include "settee/hessian/codec.h"
-#include "settee/rpc/internal/call_watch.h"
-#include "settee/rpc/internal/server_core.h"
 
 namespace settee::inline v0::rpc {
 
@@ -64,17 +62,6 @@ class Aside {
   void* object_ = nullptr;
 };
 
-// Cancels a call when its caller is cancelled, on whatever thread.
-struct CancelCall {
-  const ServerCallItem* item;
-  void operator()() const {
-    const ServerCallItem* const cancelled = item;  // this may go meanwhile
-    cancelled->retain();
-    cancelled->cancel();
-    cancelled->release();
-  }
-};
-
 }  // namespace
 
 LocalHeaders::LocalHeaders(const Outgoing& outgoing, const Context& caller) {
@@ -90,73 +77,37 @@ void LocalHeaders::each(
   }
 }
 
+namespace {
+// Made before what points to them.
+struct KeepsHeaders {
+  LocalHeaders headers;
+};
+}  // namespace
+
 /// The provider's side of it: lives in the frame of run_local().
-class LocalCall final : public MethodFrame, public Next::Terminal, public RunningCall {
+class LocalCall final : private KeepsHeaders, public HostedCall {
  public:
   LocalCall(LocalWay& way, LocalRun& run, const Context& caller, Loop& loop)
-      : way_(way),
+      : KeepsHeaders{LocalHeaders(run.outgoing_, caller)},
+        HostedCall(way, loop, run.outgoing_.now,
+                   run.outgoing_.mode == CallMode::kOneway ? kNoDeadline : run.deadline_, &headers),
+        direct_(way.direct),
         run_(&run),
         outgoing_(run.outgoing_),
-        loop_(loop),
-        oneway_(outgoing_.mode == CallMode::kOneway),
-        deadline_(oneway_ ? kNoDeadline : run.deadline_),
-        headers_(outgoing_, caller),
-        call_(Side::kServer, way.service, way.method->wire_name, way.peer, &headers_) {
+        oneway_(outgoing_.mode == CallMode::kOneway) {
     run.call_ = this;
-    item_ = new ServerCallItem;
-    item_->call.store(&call_, std::memory_order_relaxed);
-    item_->retain();  // ours; the other is the Context's
-    if (way_.server == nullptr) return;
-    way_.server->stats.calls.add();
-    way_.server->stats.in_flight.add();
-    enlist(
-        way_.server->of(loop).orphans);  // of no connection: when the server ends it is cancelled
-    if (!way_.entry->guarded) return;
-    deadline_ = std::min(deadline_, way_.entry->deadline(outgoing_.now));
-    measured_from_ = way_.entry->measured_from();
-  }
-  ~LocalCall() {
-    on_cancel_.reset();
-    item_->call.store(nullptr, std::memory_order_release);
-    item_->release();
-    if (way_.server == nullptr) return;
-    delist();
-    way_.server->stats.in_flight.subtract();
-    if (way_.entry->guarded) way_.entry->leave_limits(measured_from_, tells_time_);
-    way_.entry->service->leave();
   }
 
   /// What a remote provider's handler would have of the caller's, its cancellation and its span.
-  Context make_context(const Context& caller) {
-    Context context = Context::begin(deadline_, &kServerCall, item_);
-    if (ContextItem* span = caller.span()) {
-      span->retain();
-      context = context.with_span(span);
-    }
-    if (const Baggage* baggage = caller.get(kRequestBaggage);
-        baggage != nullptr && !baggage->empty()) {
-      context = context.with(kRequestBaggage, *baggage);
-    }
-    if (way_.server != nullptr && way_.server->events.calls()) {
-      watched_ =
-          std::make_unique<CallWatch>(*way_.server, call_, way_.peer, invoke_type(outgoing_.mode),
-                                      way_.server->options.app_name, 0, context);
-    }
-    if (oneway_) return context;
-    if (std::stop_token token = caller.stop_token(); token.stop_possible()) {
-      on_cancel_.emplace(std::move(token), CancelCall{item_});
-    }
-    return context;
-  }
-
-  Task<void> serve() {
-    return way_.filters == nullptr ? proceed() : Next(*way_.filters, 0, call_, *this)();
-  }
-  Task<void> proceed() override {
-    if (std::exchange(proceeded_, true)) return fail_second_next(call_);
-    // A filter may have gone to another thread.
-    if (loop_.in_loop()) return way_.method->serve(way_.object, *this);
-    return on_loop();
+  Context context_from(const Context& caller) {
+    Origin origin;
+    origin.protocol = way_.peer;
+    origin.invoke_type = invoke_type(outgoing_.mode);
+    if (way_.server != nullptr) origin.peer_app = way_.server->options.app_name;
+    origin.baggage = caller.get(kRequestBaggage);
+    origin.span = caller.span();
+    if (!oneway_) origin.stop = caller.stop_token();
+    return make_context(origin);
   }
 
   // MethodFrame
@@ -172,31 +123,6 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     }
     if (oneway_) release(std::nullopt);
     return true;
-  }
-  ThreadPool* pool() override {
-    if (watched_) watched_->submitted();
-    if (way_.entry != nullptr && way_.entry->pool != nullptr) return way_.entry->pool;
-    return &way_.runtime->pool();
-  }
-  void refuse(const Error& error) override {
-    if (way_.server != nullptr) {
-      way_.server->refused(RefusedBy::kPool, way_.service, way_.method->wire_name, way_.peer,
-                           [&] { return std::string(error.what()); });
-    }
-    fail(Error(Code::kBusy, "the pool is full, the call was not begun").because(error));
-  }
-  bool begin() override {
-    if (deadline_ == kNoDeadline || (loop_.in_loop() ? loop_.now() : Clock::now()) < deadline_) {
-      if (watched_) watched_->begun();
-      return true;
-    }
-    constexpr std::string_view kWhy = "the deadline came before the method began";
-    if (way_.server != nullptr) {
-      way_.server->expired(way_.server->stats.expired_queue, way_.service, way_.method->wire_name,
-                           way_.peer, kWhy);
-    }
-    failure_ = Error(Code::kTimeout, std::string(kWhy));
-    return false;
   }
   void write_result(const void* result) override {
     answered_ = true;
@@ -221,12 +147,7 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     if (run_ != nullptr && !failure_ && done && aside_.object() != nullptr) {
       give(*way_.method->result, aside_.object());
     }
-    tells_time_ = CallLimits::slow(done, loop_.now(), deadline_) || (done && !failure_);
-    if (!done && way_.server != nullptr) way_.server->stats.failures.add();
-    if (watched_) {
-      if (failure_) watched_->failed(*failure_);
-      watched_->ended(done);
-    }
+    conclude(done);
     if (run_ == nullptr) return nullptr;
     std::optional<Error> error = std::move(failure_);
     if (!error && !done) {
@@ -244,14 +165,8 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
  private:
   friend class LocalRun;
 
-  Task<void> on_loop() {
-    co_await resume_on(loop_);
-    Task<void> served = way_.method->serve(way_.object, *this);
-    co_await std::move(served);
-  }
-
   Result<void> read_argument(std::size_t i, const TypeInfo& type, void* place) {
-    if (way_.direct) return settee::detail::copy_value(type, place, outgoing_.arguments[i]);
+    if (direct_) return settee::detail::copy_value(type, place, outgoing_.arguments[i]);
     if (outgoing_.method == nullptr) {
       return translate(type_of<hessian::Value>(), &outgoing_.values[i], type, place);
     }
@@ -262,16 +177,12 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     const TypeInfo& wanted =
         outgoing_.method == nullptr ? type_of<hessian::Value>() : *outgoing_.method->result;
     if (outgoing_.result == nullptr || wanted.kind == Kind::kVoid) return;
-    Result<void> given = way_.direct ? settee::detail::copy_value(type, outgoing_.result, result)
+    Result<void> given = direct_ ? settee::detail::copy_value(type, outgoing_.result, result)
                                      : translate(type, result, wanted, outgoing_.result);
     if (!given) fail_result(given.error());
   }
   void fail_result(const Error& error) {
     fail(Error(Code::kPeerEncode, fmt::format("writing the result: {}", error.what())));
-  }
-  void fail(Error error) {
-    if (way_.server != nullptr) way_.server->stats.failures.add();
-    failure_ = std::move(error);
   }
   // The caller is done with it.
   std::shared_ptr<Parking::State> release(std::optional<Error> error) {
@@ -286,22 +197,11 @@ class LocalCall final : public MethodFrame, public Next::Terminal, public Runnin
     return nullptr;
   }
 
-  LocalWay& way_;
+  const bool direct_;
   LocalRun* run_;            // null when the caller has given up, or has what it waits for
   const Outgoing outgoing_;  // what it points to is the caller's, there while run_ is
-  Loop& loop_;
   const bool oneway_;
-  TimePoint deadline_;  // the earlier of the caller's and the service's own
-  LocalHeaders headers_;
-  Call call_;
-  std::optional<std::stop_callback<CancelCall>> on_cancel_;
-  TimePoint measured_from_{};  // of a method with a limit that measures
-  bool tells_time_ = false;
-  bool proceeded_ = false;              // beyond the filters
-  bool answered_ = false;               // the method has a result
-  std::unique_ptr<CallWatch> watched_;  // null: nobody listens
-  std::optional<Error> failure_;        // that the method has no part in
-  Aside aside_;                         // the result of a blocking method
+  Aside aside_;  // the result of a blocking method
 };
 
 namespace {
@@ -311,7 +211,7 @@ settee::detail::Detached run_local(LocalWay way, LocalRun& run, const Context& c
   {
     LocalCall call(way, run, caller, loop);
     const settee::detail::ContextSwitch inside(co_await settee::detail::this_promise(),
-                                               call.make_context(caller));
+                                               call.context_from(caller));
     const Result<void> done = co_await as_result(call.serve());
     if (!loop.in_loop()) co_await resume_on(loop);
     waiting = call.finish(done);
@@ -336,7 +236,7 @@ void LocalRun::begin(LocalWay&& way, const Context& caller) {
 void LocalRun::after_wait(Parking::Reason reason) {
   parking_.reset();
   if (ended_) return;
-  const LocalWay& way = call_->way_;
+  const HostedWay& way = call_->way_;
   const std::string where =
       fmt::format("{}#{} at {}", way.service, way.method->wire_name, way.peer);
   error_ = reason == Parking::Reason::kCancelled

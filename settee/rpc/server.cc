@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "settee/rpc/internal/local_call.h"
@@ -17,6 +18,11 @@ std::string unique_name(std::string_view interface_name, std::string_view versio
   std::string name = fmt::format("{}:{}", interface_name, version);
   if (!unique_id.empty()) name += fmt::format(":{}", unique_id);
   return name;
+}
+
+bool ServerOptions::speaks(std::string_view protocol) const noexcept {
+  return protocols.empty() ||
+         std::find(protocols.begin(), protocols.end(), protocol) != protocols.end();
 }
 
 namespace {
@@ -169,6 +175,11 @@ ServerOptions checked(ServerOptions options) {
   at_most(options.drain, "drain");
   at_most(options.register_timeout, "register_timeout");
   at_most(options.leave, "leave");
+  for (const std::string& protocol : options.protocols) {
+    if (protocol == "bolt" || protocol == "http" || protocol == "grpc") continue;
+    throw Error(Code::kInvalidArgument,
+                fmt::format("ServerOptions::protocols: '{}' is none of bolt, http and grpc", protocol));
+  }
   return options;
 }
 
@@ -180,7 +191,10 @@ Server::Core::Core(Runtime& r, ServerOptions o)
       stats(r.stats()),
       events(r.events()),
       net_stats(net::ConnectionStats::of(r.stats(), "server")) {
-  bindings.push_back(make_bolt_binding(options));
+  if (options.speaks("bolt")) bindings.push_back(make_bolt_binding(options));
+  if (options.speaks("http") || options.speaks("grpc")) {
+    bindings.push_back(make_http_serving(runtime, options));
+  }
   loops_.resize(runtime.loops().size());
   runtime.on_each_loop([this](Loop& loop) {
     std::unique_ptr<ServerLoop>& made = loops_[loop.index()];
@@ -268,6 +282,7 @@ void Server::Core::provide(const ServiceInfo& service, std::shared_ptr<void> own
                               "needs another version or unique_id",
                               entry->unique_name));
     }
+    if (opened_) admit(*table_, *entry);
     add_chains(*next, *entry);
     set_table(std::move(next));
     if (entry->tuning) entry->tuning->go_live();
@@ -352,6 +367,22 @@ bool Server::Core::take_back(std::string_view name) {
   return true;
 }
 
+void Server::Core::admit(const ServiceTable& table, const ServiceEntry& entry) const {
+  for (const auto& binding : bindings) binding->admit(table, entry);
+}
+
+// Once, though start() may be tried again: each service is then looked at beside those before it.
+void Server::Core::open_bindings() {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(opened_, true)) return;
+  for (const auto& binding : bindings) binding->begin(shared_from_this());
+  ServiceTable before;
+  for (const auto& [name, entry] : table_->services) {
+    admit(before, *entry);
+    before.services.emplace(name, entry);
+  }
+}
+
 void Server::Core::listen() {
   net::ListenerOptions listen;
   listen.endpoint = net::Endpoint::at(options.host, options.port);
@@ -376,6 +407,7 @@ void Server::Core::start() {
     starting = starting_ = std::make_shared<CancelSource>();
   }
   try {
+    open_bindings();
     listen();
   } catch (...) {
     ended(State::kNew);  // e.g. another process has the port: it may be tried again
@@ -524,6 +556,7 @@ void Server::Core::shut_down() {
   if (publication_.withdraw_all()) runtime.pause(options.leave);
   listener_->stop();
   draining.store(true);
+  for (const auto& binding : bindings) binding->drain();
   // A loop that has not seen it yet has a call between that look and running(): it is past both now.
   runtime.on_each_loop([](Loop&) {});
   runtime.part<LocalServices>()->remove(*this);
@@ -557,6 +590,7 @@ void Server::Core::shut_down() {
                                   loop.now() + std::chrono::seconds(1));
     }
   });
+  for (const auto& binding : bindings) binding->stop();
   // Answers that a slow peer has not taken yet have their second.
   const TimePoint sent_by = Clock::now() + std::chrono::milliseconds(1500);
   while (connections_.load(std::memory_order_acquire) > 0 && Clock::now() < sent_by) {

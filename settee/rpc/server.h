@@ -40,6 +40,10 @@
 #include "settee/net/tls.h"
 #include "settee/rpc/call.h"
 
+namespace settee::inline v0::http {
+struct ServerOptions;
+}
+
 namespace settee::inline v0::rpc {
 
 class DynamicConfig;
@@ -71,6 +75,13 @@ struct ServerOptions {
 
   /// Speaks TLS with its peers, and plain text too if the context says so. Null: plain text only.
   std::shared_ptr<net::TlsServerContext> tls = nullptr;
+
+  /// What the port speaks: "bolt", "http" (JSON and SOFARPC's convention), "grpc". Empty: all of them.
+  std::vector<std::string> protocols = {};
+  bool speaks(std::string_view protocol) const noexcept;
+  /// Limits, origins and token of HTTP requests; its address and `drain` count for nothing here. Null:
+  /// the defaults, with max_frame as max_body.
+  std::shared_ptr<const http::ServerOptions> http = nullptr;
 
   /// Sees each call's peer (its certificate too: Call::tls()), headers and (in the current Context) baggage before anything else does.
   /// The caller is answered with the Error that it returns; the peer's address and that Error are

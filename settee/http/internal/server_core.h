@@ -109,6 +109,7 @@ class Server::Core final : public std::enable_shared_from_this<Core> {
   Core(Runtime& runtime, std::shared_ptr<Router> router, ServerOptions options);
 
   void start();
+  void drain();
   void stop();
   ServerLoop& of(const Loop& loop);
   std::unique_ptr<net::Protocol> protocol(net::Connection& connection,
@@ -135,6 +136,7 @@ class Server::Core final : public std::enable_shared_from_this<Core> {
   void accept(Loop& loop, net::Socket socket);
   void forget(net::Connection& connection);
   void shut_down();
+  void on_each_session(const std::function<void(Session&)>& act);
 
   enum class State { kNew, kStarted, kStopping, kStopped };
 

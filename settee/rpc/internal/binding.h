@@ -24,10 +24,22 @@
 
 namespace settee::inline v0::rpc {
 
+struct ServiceEntry;
+struct ServiceTable;
+
 /// One for each protocol of a server.
 class ServerBinding {
  public:
   virtual ~ServerBinding() = default;
+  /// The server is about to listen.
+  virtual void begin(const std::shared_ptr<Server::Core>&) {}
+  /// An Error if `entry` cannot be offered beside what `table` has. Any thread, one at a time; after
+  /// begin().
+  virtual void admit(const ServiceTable&, const ServiceEntry&) {}
+  /// Tells peers that connections are to end. Off the loops.
+  virtual void drain() {}
+  /// No call runs any more: ends what has no other owner. Off the loops.
+  virtual void stop() {}
   virtual bool speaks(std::uint8_t first_byte) const noexcept = 0;
   /// What serves `connection` from now on.
   virtual std::unique_ptr<net::Protocol> serve(std::shared_ptr<Server::Core> core,
@@ -127,6 +139,8 @@ class Transport {
 };
 
 std::unique_ptr<ServerBinding> make_bolt_binding(const ServerOptions& options);
+/// HTTP/1.1 and HTTP/2, for rest/ and grpc/.
+std::unique_ptr<ServerBinding> make_http_serving(Runtime& runtime, const ServerOptions& options);
 SETTEE_API std::shared_ptr<Transport> make_bolt_transport(Runtime& runtime,
                                                           const ClientOptions& options);
 

@@ -15,8 +15,7 @@
 #include "settee/base/detail/parking.h"
 #include "settee/base/runtime.h"
 #include "settee/rpc/internal/binding.h"
-#include "settee/rpc/internal/filter_set.h"
-#include "settee/rpc/internal/service_table.h"
+#include "settee/rpc/internal/hosted_call.h"
 
 namespace settee::inline v0::rpc {
 
@@ -31,18 +30,8 @@ class LocalHeaders final : public ReceivedHeaders {
 };
 
 /// Where such a call goes.
-struct LocalWay {
-  std::shared_ptr<const void> hold;  // keeps all of the others
-  Runtime* runtime = nullptr;
-  Server::Core* server = nullptr;  // null: a mock
-  MethodEntry* entry = nullptr;    // null: a mock. The call has entered it and its limits.
-  const MethodInfo* method = nullptr;
-  void* object = nullptr;
-  std::string_view service;
-  std::string_view peer;  // "local" or "mock"
-  const char* label = nullptr;
+struct LocalWay : HostedWay {
   bool direct = false;  // caller and provider have the same types
-  FilterChain filters;
 };
 
 class LocalCall;

@@ -205,6 +205,8 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   void let_go_of_old_tables();
   void publish(const ServiceEntry& entry);
   void end_tuning();
+  void open_bindings();
+  void admit(const ServiceTable& table, const ServiceEntry& entry) const;
   void listen();
   void shut_down();
   void ended(State state);
@@ -222,6 +224,7 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   std::vector<std::unique_ptr<ServerLoop>> loops_;
   std::atomic<std::size_t> connections_{0};
   State state_ = State::kNew;
+  bool opened_ = false;     // the bindings have begun
   bool published_ = false;  // what is provided now is published at once
   bool stop_wanted_ = false;
   std::shared_ptr<CancelSource> starting_;

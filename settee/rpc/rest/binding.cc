@@ -1,0 +1,22 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "settee/rpc/internal/http_call.h"
+
+namespace settee::inline v0::rpc {
+namespace rest {
+namespace {
+class Binding final : public HttpBinding {
+ public:
+  std::shared_ptr<const http::Handler> find(const http::Request&, http::Response&) override {
+    return nullptr;
+  }
+};
+}  // namespace
+}  // namespace rest
+
+std::unique_ptr<HttpBinding> make_rest_binding(const std::shared_ptr<Server::Core>&) {
+  return std::make_unique<rest::Binding>();
+}
+
+}  // namespace settee::inline v0::rpc
