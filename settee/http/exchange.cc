@@ -148,13 +148,16 @@ void Exchange::begin(Request request, bool body, std::optional<std::uint64_t> le
     accepted_ = accepted_coding(request_.headers.get("accept-encoding"));
   }
   if (!let_in()) return;
-  Response otherwise = Response::problem(404, "nothing is served under this path");
+  Response otherwise(404);
   try {
     handler_ = core_->router->find(request_, otherwise);
   } catch (...) {
     otherwise = problem_of(settee::detail::current_error());
   }
   if (handler_ == nullptr) {
+    if (otherwise.status == 404 && otherwise.body.whole() && otherwise.body.bytes().empty()) {
+      otherwise = Response::problem(404, "nothing is served under this path");
+    }
     answer(std::move(otherwise));
     return;
   }

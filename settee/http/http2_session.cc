@@ -302,7 +302,7 @@ struct Http2Session::Glue {
     nghttp2_session_set_stream_user_data(session, id, nullptr);
     if (stream.unconsumed_ > 0) nghttp2_session_consume_connection(session, stream.unconsumed_);
     me.collected_ -= std::exchange(stream.collected_, 0);
-    if (stream.exchange_) {
+    if (stream.exchange_ && !stream.exchange_->released()) {
       stream.exchange_->cut(
           Error(Code::kCancelled, fmt::format("the stream was reset by {} ({})", me.peer_text(),
                                               nghttp2_http2_strerror(error))));

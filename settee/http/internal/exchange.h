@@ -79,6 +79,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   /// The same, counted by the caller; only while collecting().
   void answer_instead(Response response) { answer(std::move(response)); }
 
+  /// It has been answered, or cut.
+  bool released() const noexcept { return carrier_ == nullptr; }
   /// The body is collected: the peer is waited for.
   bool collecting() const noexcept { return phase_ == Phase::kCollecting; }
   TimePoint begun() const noexcept { return begun_; }
