@@ -7,6 +7,7 @@
 
 #include <array>
 
+#include "settee/base/detail/stream_calls.h"
 #include "settee/base/service.h"
 
 namespace settee::inline v0 {
@@ -74,15 +75,6 @@ template <class T>
 concept Owned = !std::is_reference_v<T> && !std::is_pointer_v<T> &&
                 !std::is_same_v<T, std::string_view>;
 
-template <class T>
-struct TaskResult {
-  static_assert(sizeof(T) == 0, "a described method returns Task<T>");
-};
-template <class T>
-struct TaskResult<Task<T>> {
-  using type = T;
-};
-
 /// "a, b" → {"a", "b"}
 template <std::size_t N>
 constexpr std::array<std::string_view, N> split_names(std::string_view text) {
@@ -108,20 +100,27 @@ struct MethodTraits;
 
 template <class Method, class S, class R, class... A>
 struct MethodTraits<Method, R (S::*)(A...)> {
-  using Result = typename TaskResult<R>::type;
+  using Result = typename Returned<R>::Result;
+  static constexpr std::size_t kParameters = Taken<A...>::kParameters;
+  static constexpr bool kStreaming =
+      Taken<A...>::stream() != nullptr || Returned<R>::stream() != nullptr;
   static_assert((Owned<A> && ...),
                 "a described method takes its arguments by value: a reference, pointer or view "
                 "would outlive what it points to while the call is on its way");
   static_assert(count_names(Method::kParameterNames) == sizeof...(A),
                 "SETTEE_SERVICE names each parameter of the method: (method, first, second)");
+  static_assert(
+      !kStreaming || !Method::kOptions.blocking_,
+      "a streaming method waits for messages on its loop, so it cannot be blocking(): run "
+      "the part that blocks with run_on(pool, ...)");
 
   static constexpr auto kNames = split_names<sizeof...(A)>(Method::kParameterNames);
 
   template <std::size_t... I>
-  static constexpr std::array<ParameterInfo, sizeof...(A)> parameters(std::index_sequence<I...>) {
-    return {ParameterInfo{kNames[I], info_of<A>()}...};
+  static constexpr std::array<ParameterInfo, kParameters> parameters(std::index_sequence<I...>) {
+    return {ParameterInfo{kNames[I], info_of<std::tuple_element_t<I, std::tuple<A...>>>()}...};
   }
-  static const std::array<ParameterInfo, sizeof...(A)> table;
+  static const std::array<ParameterInfo, Taken<A...>::kParameters> table;
 
   static Task<void> serve(void* service, MethodFrame& frame) {
     std::tuple<A...> arguments;
@@ -167,9 +166,15 @@ struct MethodTraits<Method, R (S::*)(A...)> {
                                                          : Method::kOptions.wire_name_;
     info.parameters = {table.data(), table.size()};
     info.result = info_of<Result>();
+    info.request_stream = Taken<A...>::stream();
+    info.response_stream = Returned<R>::stream();
     info.blocking = Method::kOptions.blocking_;
     info.idempotent = Method::kOptions.idempotent_;
-    info.serve = &serve;
+    if constexpr (kStreaming) {
+      info.serve = &serve_streaming<Method, S, R, A...>;
+    } else {
+      info.serve = &serve;
+    }
     return info;
   }
 
@@ -179,8 +184,9 @@ struct MethodTraits<Method, R (S::*)(A...)> {
 };
 
 template <class Method, class S, class R, class... A>
-constinit const std::array<ParameterInfo, sizeof...(A)>
-    MethodTraits<Method, R (S::*)(A...)>::table = parameters(std::index_sequence_for<A...>());
+constinit const std::array<ParameterInfo, Taken<A...>::kParameters>
+    MethodTraits<Method, R (S::*)(A...)>::table =
+        parameters(std::make_index_sequence<Taken<A...>::kParameters>());
 
 template <class Service, class... Methods>
 constinit const std::array<MethodInfo, sizeof...(Methods)> MethodList<Service, Methods...>::table = {
@@ -202,14 +208,9 @@ const MethodInfo& method_of() noexcept {
   return List::table[List::template index<Method>()];
 }
 
-struct InvokerRelease {
-  void operator()(Invoker* invoker) const noexcept { invoker->release(); }
-};
-using InvokerRef = std::unique_ptr<Invoker, InvokerRelease>;
-
 template <class R, class... A>
 R call_coroutine(const MethodInfo& method, InvokerRef invoker, A... arguments) {
-  using Value = typename TaskResult<R>::type;
+  using Value = typename Returned<R>::Result;
   void* places[sizeof...(A) + 1] = {std::addressof(arguments)...};
   const PromiseBase& self = co_await this_promise();
   const CallMode mode = self.mode;
@@ -229,8 +230,16 @@ R call_coroutine(const MethodInfo& method, InvokerRef invoker, A... arguments) {
 template <class R, class... A>
 R call(const MethodInfo& method, Invoker* invoker, A&&... arguments) {
   invoker->retain();
-  return call_coroutine<R, std::decay_t<A>...>(method, InvokerRef(invoker),
-                                               std::forward<A>(arguments)...);
+  if constexpr (StreamOf<R>::kIs) {
+    return call_for_stream<R, std::decay_t<A>...>(method, InvokerRef(invoker),
+                                                  std::forward<A>(arguments)...);
+  } else if constexpr ((StreamOf<std::decay_t<A>>::kIs || ...)) {
+    return call_with_stream<R, std::decay_t<A>...>(method, InvokerRef(invoker),
+                                                   std::forward<A>(arguments)...);
+  } else {
+    return call_coroutine<R, std::decay_t<A>...>(method, InvokerRef(invoker),
+                                                 std::forward<A>(arguments)...);
+  }
 }
 
 }  // namespace detail

@@ -107,6 +107,7 @@ class SETTEE_API Join {
   }
   /// Keeps the first error and cancels the other parts.
   void part_failed(const Error& error) noexcept;
+  void cancel() noexcept { cancel_.cancel(); }
   const Context& context() const noexcept { return cancel_.context(); }
   const std::optional<Error>& error() const noexcept { return error_; }
 
@@ -130,6 +131,25 @@ Detached run_part(Join& join, Task<T> task, Out& out) {
   }
   join.part_done();
 }
+
+/// Runs a task beside the coroutine that makes this one, which must await stop() before it goes. The
+/// task begins at once; stop() cancels its Context and waits until it has ended.
+class Beside {
+ public:
+  explicit Beside(Task<void> task) {
+    run_part(join_, std::move(task), nothing_).start(join_.context());
+  }
+  Join::Awaiter stop() noexcept {
+    join_.cancel();
+    return join_.done();
+  }
+  /// The task's own, when it has ended.
+  const std::optional<Error>& error() const noexcept { return join_.error(); }
+
+ private:
+  Join join_{1};
+  int nothing_ = 0;
+};
 
 }  // namespace detail
 
