@@ -264,6 +264,26 @@ TEST_F(Http1BadInputTest, WhoTakesTooLongIsSentAway) {
   EXPECT_EQ(stat("settee.http.server.idle_closed"), 2);
 }
 
+// A byte now and then keeps no connection: slowloris, and the same with a body.
+TEST_F(Http1BadInputTest, WhoDripsIsSentAway) {
+  options_.head_timeout = 200ms;
+  options_.body_timeout = 200ms;
+  serve();
+  const auto drip = [&](std::string_view begin) {
+    Peer peer(port());
+    EXPECT_TRUE(peer.send(begin));
+    // As long as it is not answered, and much longer than it may take.
+    for (int i = 0; i < 1000 && !peer.more(20ms); ++i) {
+      if (!peer.send("x")) break;
+    }
+    return peer.answer().status;
+  };
+  EXPECT_EQ(drip("GET /hello HTTP/1.1\r\nhost: a\r\nx: "), 408);
+  EXPECT_EQ(drip("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 5000\r\n\r\n"), 408);
+  EXPECT_EQ(refused("head_timeout"), 1);
+  EXPECT_EQ(refused("body_timeout"), 1);
+}
+
 TEST_F(Http1BadInputTest, WhoTakesNothingIsSentAway) {
   options_.write_timeout = 200ms;
   serve();

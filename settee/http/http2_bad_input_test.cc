@@ -93,6 +93,25 @@ TEST_F(Http2BadInputTest, ResetsThatThePeerBringsAboutHaveALimit) {
   });
 }
 
+TEST_F(Http2BadInputTest, ResetsForBodiesThatAreLongerThanTheySayHaveALimit) {
+  serve();
+  flood("max_resets", [](int i) {
+    const auto id = static_cast<std::uint32_t>(2 * i + 1);
+    return Http2Peer::frame(NGHTTP2_HEADERS, kEndHeaders, id,
+                            wire::request_head("POST", "/count") + literal("content-length", "1")) +
+           Http2Peer::frame(NGHTTP2_DATA, 0, id, "two");
+  });
+}
+
+TEST_F(Http2BadInputTest, ResetsForFieldsThatAreNotAllowedHaveALimit) {
+  serve();
+  flood("max_resets", [](int i) {
+    return Http2Peer::frame(NGHTTP2_HEADERS, kEndHeaders | kEndStream,
+                            static_cast<std::uint32_t>(2 * i + 1),
+                            wire::request_head("GET", "/hello") + literal("connection", "close"));
+  });
+}
+
 // Who resets its streams does not get more handlers than who does not.
 TEST_F(Http2BadInputTest, HandlersThatRunHaveALimit) {
   options_.max_streams = 4;
@@ -169,6 +188,25 @@ TEST_F(Http2BadInputTest, ASmallBlockThatUnpacksToALargeOneEndsTheConnection) {
   EXPECT_EQ(peer.goaway(), NGHTTP2_ENHANCE_YOUR_CALM);
   EXPECT_TRUE(peer.closed());
   EXPECT_EQ(refused("max_header"), 1) << log();
+}
+
+TEST_F(Http2BadInputTest, ABlockThatDoesNotUnpackEndsTheConnection) {
+  serve();
+  std::int64_t count = 0;
+  for (const std::string& bad : {
+           std::string(1, '\xff') + std::string(20, '\xff') + "\x01",  // an index beyond 2^32
+           std::string("\xbe"),                                        // one that nobody has made
+           std::string("\x3f\xe2\x1f"),  // a table of 4097 bytes: 31 + 98 + 31 * 128
+           std::string("\x00\x7f\xff\xff\xff\x07x", 7),  // a name that is longer than all
+           std::string("\x00\x82\xff\xff\x01y", 6),      // a code of more than the padding
+       }) {
+    Http2Peer peer(port());
+    ASSERT_TRUE(peer.send(NGHTTP2_HEADERS, kEndHeaders | kEndStream, 1,
+                          wire::request_head("GET", "/hello") + bad));
+    EXPECT_EQ(peer.goaway(), NGHTTP2_COMPRESSION_ERROR);
+    EXPECT_TRUE(peer.closed());
+    EXPECT_EQ(refused("bad_request"), ++count) << log();
+  }
 }
 
 TEST_F(Http2BadInputTest, BodiesHaveASize) {
