@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 
 SERVER = ""
 DEBIAN_PYTHON = "/usr/bin/python3"
@@ -280,10 +281,41 @@ class H2spec(unittest.TestCase):
             self.assertGreaterEqual(int(total.group(2)), 143)
 
 
+class SlowHttpTest(unittest.TestCase):
+    """A hundred connections that are as slow as they can be: each is sent away, nobody else waits."""
+
+    needs = ("slowhttptest",)
+
+    def attack(self, limit, path, *arguments):
+        with Server("--timeout-ms", "1000") as server:
+            # It ends when it has no connection left, or after these 20 seconds.
+            out = run(
+                "slowhttptest", "-c", "100", "-r", "100", "-l", "20", "-p", "5", "-v", "1",
+                "-u", server.url + path, *arguments,
+            )
+            served = re.findall(r"service available:\s+(\w+)", re.sub(r"\x1b\[[0-9;]*m", "", out))
+            self.assertEqual(set(served), {"YES"}, out)
+            with urllib.request.urlopen(server.url + "/stats", timeout=60) as answer:
+                counted = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines())
+            self.assertEqual(counted["settee.http.server.refused." + limit], "100", counted)
+            # The one that asks.
+            self.assertEqual(counted["settee.http.server.in_flight"], "1", counted)
+
+    def test_slow_heads(self):
+        self.attack("head_timeout", "/hello", "-H", "-i", "1")
+
+    def test_slow_bodies(self):
+        self.attack("body_timeout", "/echo", "-B", "-i", "1", "-s", "8192")
+
+    def test_slow_readers(self):
+        slow = ("-X", "-w", "10", "-y", "20", "-n", "5", "-z", "5", "-k", "3", "-l", "8")
+        self.attack("write_timeout", "/parts?count=1000&size=65536", *slow)
+
+
 def missing(case):
     for program in case.needs:
         if shutil.which(program) is None:
-            return f"{program} is not installed (./setup --peers has curl, nghttp and h2load)"
+            return f"{program} is not installed (./setup --peers has all but h2spec)"
     module = getattr(case, "module", None)
     if module:
         try:

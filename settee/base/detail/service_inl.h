@@ -102,8 +102,7 @@ template <class Method, class S, class R, class... A>
 struct MethodTraits<Method, R (S::*)(A...)> {
   using Result = typename Returned<R>::Result;
   static constexpr std::size_t kParameters = Taken<A...>::kParameters;
-  static constexpr bool kStreaming =
-      Taken<A...>::stream() != nullptr || Returned<R>::stream() != nullptr;
+  static constexpr bool kStreaming = StreamOf<R>::kIs || (StreamOf<A>::kIs || ...);
   static_assert((Owned<A> && ...),
                 "a described method takes its arguments by value: a reference, pointer or view "
                 "would outlive what it points to while the call is on its way");
