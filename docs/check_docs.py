@@ -247,6 +247,8 @@ LIMIT_STRUCTS = (
     ("settee/http/server.h", "ServerOptions", "http::ServerOptions",
      {"host", "port", "token", "compress", "cors"}),
     ("settee/http/handler.h", "HandlerOptions", "http::HandlerOptions", {"streaming"}),
+    ("settee/http/client.h", "ClientOptions", "http::ClientOptions", {"tls", "decompress"}),
+    ("settee/http/client.h", "SendOptions", "http::SendOptions", {"streaming"}),
     (
         "settee/net/connection.h",
         "ConnectionOptions",

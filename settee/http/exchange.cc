@@ -16,8 +16,6 @@ namespace {
 constexpr std::size_t kCompressFrom = 1024;
 // A source that always has more lets others have their turn after so many bytes.
 constexpr std::size_t kTurnBytes = 256 * 1024;
-// Smaller pieces of a body are kept together: each by itself would cost more than it counts for.
-constexpr std::size_t kSmallPart = 4096;
 // A body must come at least so fast; who is slower keeps others out.
 constexpr double kSlowest = 240;  // bytes a second
 
@@ -37,71 +35,7 @@ std::string joined(const std::vector<std::string>& items) {
   return fmt::format("{}", fmt::join(items, ", "));
 }
 
-class IncomingBody final : public BodySource {
- public:
-  IncomingBody(std::shared_ptr<Inflow> inflow, std::optional<std::uint64_t> size)
-      : inflow_(std::move(inflow)), size_(size) {}
-
-  Task<std::optional<Bytes>> next() override {
-    const std::shared_ptr<Inflow> in = inflow_;
-    if (!in->loop->in_loop()) co_await resume_on(*in->loop);
-    for (;;) {
-      if (std::optional<Bytes> part = in->take()) {
-        if (in->exchange != nullptr) in->exchange->taken(part->size());
-        co_return part;
-      }
-      if (in->error) co_return *in->error;
-      if (in->ended) co_return std::optional<Bytes>();
-      if (in->exchange != nullptr) in->exchange->want_body();
-      settee::detail::Parking parking;
-      in->reader = parking.waker();
-      in->wanted = in->loop->now();
-      const settee::detail::Parking::Reason reason = co_await parking.wait();
-      in->reader.reset();
-      if (reason != settee::detail::Parking::Reason::kWoken) {
-        co_return settee::detail::Parking::error(reason, "reading the body of a request");
-      }
-    }
-  }
-  Headers trailers() override { return inflow_->trailers; }
-  std::optional<std::uint64_t> size() const override { return size_; }
-
- private:
-  std::shared_ptr<Inflow> inflow_;
-  std::optional<std::uint64_t> size_;
-};
-
 }  // namespace
-
-void Inflow::add(std::span<const std::uint8_t> data) {
-  buffered += data.size();
-  const bool small = data.size() < kSmallPart;
-  if (small) tail.append(data.data(), data.size());
-  if (!tail.empty() && (!small || tail.size() >= kSmallPart)) {
-    parts.push_back(tail.bytes());
-    tail.clear();
-  }
-  if (!small) parts.emplace_back(data);
-}
-
-std::optional<Bytes> Inflow::take() {
-  Bytes part;
-  if (!parts.empty()) {
-    part = std::move(parts.front());
-    parts.pop_front();
-  } else if (!tail.empty()) {
-    part = tail.bytes();
-    tail.clear();
-  } else {
-    return std::nullopt;
-  }
-  buffered -= part.size();
-  return part;
-}
-
-void Inflow::wake() {
-  if (reader) settee::detail::Parking::wake(reader);
-}
 
 // Resumed by on_room() and cut().
 class Exchange::RoomAwaiter : public settee::detail::NativeAwaiter {
@@ -122,7 +56,7 @@ Exchange::Exchange(std::shared_ptr<Server::Core> core, Loop& loop, Carrier& carr
     : core_(std::move(core)), loop_(loop), carrier_(&carrier) {}
 
 Exchange::~Exchange() {
-  if (inflow_) inflow_->exchange = nullptr;
+  if (inflow_) inflow_->bringer = nullptr;
   if (cancel_ != nullptr) cancel_->release();
 }
 
@@ -168,7 +102,8 @@ void Exchange::begin(Request request, bool body, std::optional<std::uint64_t> le
     if (body) {
       inflow_ = std::make_shared<Inflow>();
       inflow_->loop = &loop_;
-      inflow_->exchange = this;
+      inflow_->bringer = this;
+      inflow_->reading = "reading the body of a request";
       request_.body = Body(std::make_unique<IncomingBody>(inflow_, length));
     }
     start();
@@ -246,7 +181,7 @@ bool Exchange::let_in() {
 std::size_t Exchange::on_body(std::span<const std::uint8_t> data) {
   received_ += data.size();
   body_moved_ = loop_.now();
-  if (inflow_ && inflow_->exchange != nullptr) {
+  if (inflow_ && inflow_->bringer != nullptr) {
     inflow_->add(data);
     inflow_->wake();
     return 0;
@@ -404,8 +339,8 @@ void Exchange::handler_ended() noexcept {
 
 // Of a streaming handler that has ended: what comes is let through.
 void Exchange::drop_body() noexcept {
-  if (!inflow_ || inflow_->exchange == nullptr) return;
-  inflow_->exchange = nullptr;
+  if (!inflow_ || inflow_->bringer == nullptr) return;
+  inflow_->bringer = nullptr;
   // Somebody may have kept the body all the same: a part of it must not look like the whole.
   if ((!inflow_->ended || inflow_->buffered > 0) && !inflow_->error) {
     inflow_->error = Error(Code::kCancelled, "the body of a request: its handler has ended");

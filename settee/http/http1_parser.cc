@@ -21,12 +21,14 @@ constexpr std::size_t kMostExtensions = 256;  // of a chunk; nobody has a use fo
 
 std::string_view view(string_view text) { return {text.data(), text.size()}; }
 
-}  // namespace
+// What requests and responses have in common: the rules of fields, bodies and limits.
+template <bool kRequest>
+struct Reading : beast::http::basic_parser<kRequest> {
+  using Message = std::conditional_t<kRequest, Request, Response>;
 
-struct Http1Parser::Impl final : beast::http::basic_parser<true> {
-  Impl(const Http1Limits& l, Http1Reader& r) : limits(l), reader(r) {
-    body_limit(UINT64_MAX);  // not its job
-    header_limit(static_cast<std::uint32_t>(limits.header + limits.target + 64));
+  Reading(const Http1Limits& l, Http1Reader& r) : limits(l), reader(r) {
+    this->body_limit(UINT64_MAX);  // not its job
+    this->header_limit(static_cast<std::uint32_t>(limits.header + limits.target + 64));
   }
 
   // The first rule that is broken.
@@ -36,17 +38,7 @@ struct Http1Parser::Impl final : beast::http::basic_parser<true> {
     ec = beast::http::error::bad_value;
   }
 
-  void on_request_impl(beast::http::verb, string_view method, string_view target, int version,
-                       error_code& ec) override {
-    if (target.size() > limits.target) {
-      return refuse(414, fmt::format("the target has more than {} bytes", limits.target), ec);
-    }
-    request.version = version == 10 ? Version::kHttp10 : Version::kHttp11;
-    request.method.assign(method.data(), method.size());
-    request.target.assign(target.data(), target.size());
-    request.headers.reserve(16, 512);
-  }
-
+  void on_request_impl(beast::http::verb, string_view, string_view, int, error_code&) override {}
   void on_response_impl(int, string_view, int, error_code&) override {}
 
   void on_field_impl(beast::http::field, string_view beast_name, string_view beast_value,
@@ -71,7 +63,7 @@ struct Http1Parser::Impl final : beast::http::basic_parser<true> {
       trailers.add_checked(name, value);
       return;
     }
-    if (same_name(name, "host") && std::exchange(host_seen, true)) {
+    if (kRequest && same_name(name, "host") && std::exchange(host_seen, true)) {
       return refuse(400, "two Host fields", ec);
     }
     if (same_name(name, "content-length")) {
@@ -83,14 +75,14 @@ struct Http1Parser::Impl final : beast::http::basic_parser<true> {
     }
     if (same_name(name, "transfer-encoding")) {
       if (std::exchange(coding_seen, true)) return refuse(400, "two Transfer-Encoding fields", ec);
-      if (request.version == Version::kHttp10) {
+      if (message.version == Version::kHttp10) {
         return refuse(400, "Transfer-Encoding in HTTP/1.0", ec);
       }
       if (!same_name(value, "chunked")) {
         return refuse(501, "a Transfer-Encoding other than chunked", ec);
       }
     }
-    request.headers.add_checked(name, value);
+    message.headers.add_checked(name, value);
   }
 
   // Beast unfolds a value into a place of its own, or leaves out lines before it that are empty.
@@ -102,42 +94,18 @@ struct Http1Parser::Impl final : beast::http::basic_parser<true> {
     return end - at < 3 || at[2] == ' ' || at[2] == '\t';  // behind CR and LF
   }
 
+  // More rules of a head, when all of it is there.
+  virtual void check_head(error_code&) {}
+
   void on_header_impl(error_code& ec) override {
     if (length_seen && coding_seen) {
       return refuse(400, "both Content-Length and Transfer-Encoding", ec);
     }
-    if (!host_seen && request.version == Version::kHttp11) return refuse(400, "no Host field", ec);
-    if (!target_fits()) return refuse(400, "the target is not one of this method", ec);
-    if (!host_fits()) return refuse(400, "the Host field is not a host and port", ec);
+    check_head(ec);
+    if (ec) return;
     in_body = true;
     head_done = true;
   }
-
-  // "/path", "*" of OPTIONS, or a whole URL, which becomes its path (RFC 9112, 3.2).
-  bool target_fits() {
-    std::string& target = request.target;
-    if (request.method == "CONNECT") return true;  // nobody serves it
-    if (target.starts_with('/')) return true;
-    if (target == "*") return request.method == "OPTIONS";
-    for (const std::string_view scheme : {"http://", "https://"}) {
-      if (target.size() <= scheme.size() ||
-          !same_name(std::string_view(target).substr(0, scheme.size()), scheme)) {
-        continue;
-      }
-      const std::size_t end = std::min(target.find_first_of("/?", scheme.size()), target.size());
-      const std::string host = target.substr(scheme.size(), end - scheme.size());
-      if (host.empty()) return false;
-      target.erase(0, end);
-      if (!target.starts_with('/')) target.insert(0, "/");
-      // The URL's host counts, whatever the field says.
-      request.headers.remove("host");
-      request.headers.add_checked("host", host);
-      return true;
-    }
-    return false;
-  }
-
-  bool host_fits() const { return is_host(request.headers.get("host")); }
 
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
   std::size_t on_body_impl(string_view part, error_code&) override {
@@ -155,9 +123,47 @@ struct Http1Parser::Impl final : beast::http::basic_parser<true> {
   }
   void on_finish_impl(error_code&) override {}
 
+  Http1Step read(std::span<const std::uint8_t> bytes, std::size_t& used) {
+    if (this->is_done()) return Http1Step::kDone;
+    if (bytes.empty()) return Http1Step::kMore;
+    // "0\r\n" alone makes Beast expect at least five bytes of this chunk from then on, and assert it.
+    if (in_body && this->chunked() && first_chunk && bytes[0] == '0' && bytes.size() < 5) {
+      return Http1Step::kMore;
+    }
+    data = bytes;
+    error_code ec;
+    const std::size_t taken = this->put(boost::asio::const_buffer(data.data(), data.size()), ec);
+    used += taken;
+    const std::size_t left = data.size() - taken;
+    if (ec == beast::http::error::need_more) {
+      // Beast looks at what it is given together only.
+      if (left <= limits.header + limits.target) return Http1Step::kMore;
+      status = 431;
+      rule = "a line, or the header, is too long";
+      return Http1Step::kBad;
+    }
+    if (ec) {
+      if (status == 0) {
+        status = ec == beast::http::error::header_limit  ? 431
+                 : ec == beast::http::error::bad_version ? 505
+                                                         : 400;
+        rule = ec.message();
+      }
+      return Http1Step::kBad;
+    }
+    if (std::exchange(head_done, false)) return Http1Step::kHead;
+    return this->is_done() ? Http1Step::kDone : Http1Step::kBody;
+  }
+
+  std::optional<std::uint64_t> length() const noexcept {
+    if (!this->is_header_done()) return std::nullopt;
+    const auto told = this->content_length();
+    return told ? std::optional<std::uint64_t>(*told) : std::nullopt;
+  }
+
   const Http1Limits limits;
   Http1Reader& reader;
-  Request request;
+  Message message;
   Headers trailers;
   std::span<const std::uint8_t> data;  // of the current read()
   std::size_t header_bytes = 0;
@@ -172,57 +178,108 @@ struct Http1Parser::Impl final : beast::http::basic_parser<true> {
   std::string rule;
 };
 
+}  // namespace
+
+struct Http1Parser::Impl final : Reading<true> {
+  using Reading::Reading;
+
+  void on_request_impl(beast::http::verb, string_view method, string_view target, int version,
+                       error_code& ec) override {
+    if (target.size() > limits.target) {
+      return refuse(414, fmt::format("the target has more than {} bytes", limits.target), ec);
+    }
+    message.version = version == 10 ? Version::kHttp10 : Version::kHttp11;
+    message.method.assign(method.data(), method.size());
+    message.target.assign(target.data(), target.size());
+    message.headers.reserve(16, 512);
+  }
+
+  void check_head(error_code& ec) override {
+    if (!host_seen && message.version == Version::kHttp11) return refuse(400, "no Host field", ec);
+    if (!target_fits()) return refuse(400, "the target is not one of this method", ec);
+    if (!is_host(message.headers.get("host"))) {
+      return refuse(400, "the Host field is not a host and port", ec);
+    }
+  }
+
+  // "/path", "*" of OPTIONS, or a whole URL, which becomes its path (RFC 9112, 3.2).
+  bool target_fits() {
+    std::string& target = message.target;
+    if (message.method == "CONNECT") return true;  // nobody serves it
+    if (target.starts_with('/')) return true;
+    if (target == "*") return message.method == "OPTIONS";
+    for (const std::string_view scheme : {"http://", "https://"}) {
+      if (target.size() <= scheme.size() ||
+          !same_name(std::string_view(target).substr(0, scheme.size()), scheme)) {
+        continue;
+      }
+      const std::size_t end = std::min(target.find_first_of("/?", scheme.size()), target.size());
+      const std::string host = target.substr(scheme.size(), end - scheme.size());
+      if (host.empty()) return false;
+      target.erase(0, end);
+      if (!target.starts_with('/')) target.insert(0, "/");
+      // The URL's host counts, whatever the field says.
+      message.headers.remove("host");
+      message.headers.add_checked("host", host);
+      return true;
+    }
+    return false;
+  }
+};
+
 Http1Parser::Http1Parser(const Http1Limits& limits, Http1Reader& reader)
     : impl_(std::make_unique<Impl>(limits, reader)) {}
 Http1Parser::~Http1Parser() = default;
 
-Http1Parser::Step Http1Parser::read(std::span<const std::uint8_t> data, std::size_t& used) {
-  Impl& impl = *impl_;
-  if (impl.is_done()) return Step::kDone;
-  if (data.empty()) return Step::kMore;
-  // "0\r\n" alone makes Beast expect at least five bytes of this chunk from then on, and assert it.
-  if (impl.in_body && impl.chunked() && impl.first_chunk && data[0] == '0' && data.size() < 5) {
-    return Step::kMore;
-  }
-  impl.data = data;
-  error_code ec;
-  const std::size_t taken = impl.put(boost::asio::const_buffer(data.data(), data.size()), ec);
-  used += taken;
-  const std::size_t left = data.size() - taken;
-  if (ec == beast::http::error::need_more) {
-    // Beast looks at what it is given together only.
-    if (left <= impl.limits.header + impl.limits.target) return Step::kMore;
-    impl.status = 431;
-    impl.rule = "a line, or the header, is too long";
-    return Step::kBad;
-  }
-  if (ec) {
-    if (impl.status == 0) {
-      impl.status = ec == beast::http::error::header_limit  ? 431
-                    : ec == beast::http::error::bad_version ? 505
-                                                            : 400;
-      impl.rule = ec.message();
-    }
-    return Step::kBad;
-  }
-  if (std::exchange(impl.head_done, false)) return Step::kHead;
-  return impl.is_done() ? Step::kDone : Step::kBody;
+Http1Step Http1Parser::read(std::span<const std::uint8_t> data, std::size_t& used) {
+  return impl_->read(data, used);
 }
 
-Request& Http1Parser::request() noexcept { return impl_->request; }
+Request& Http1Parser::request() noexcept { return impl_->message; }
 Headers& Http1Parser::trailers() noexcept { return impl_->trailers; }
-
 bool Http1Parser::has_body() const noexcept { return !impl_->is_done(); }
-
-std::optional<std::uint64_t> Http1Parser::length() const noexcept {
-  if (!impl_->is_header_done()) return std::nullopt;
-  const auto length = impl_->content_length();
-  return length ? std::optional<std::uint64_t>(*length) : std::nullopt;
-}
-
+std::optional<std::uint64_t> Http1Parser::length() const noexcept { return impl_->length(); }
 bool Http1Parser::keep_alive() const noexcept { return impl_->keep_alive(); }
 bool Http1Parser::begun() const noexcept { return impl_->got_some(); }
 int Http1Parser::status() const noexcept { return impl_->status; }
 const std::string& Http1Parser::rule() const noexcept { return impl_->rule; }
+
+struct Http1ResponseParser::Impl final : Reading<false> {
+  using Reading::Reading;
+
+  void on_response_impl(int code, string_view, int version, error_code& ec) override {
+    if (code < 100 || code > 599) return refuse(400, "the status is not 100 to 599", ec);
+    message.version = version == 10 ? Version::kHttp10 : Version::kHttp11;
+    message.status = code;
+    message.headers.reserve(16, 512);
+  }
+};
+
+Http1ResponseParser::Http1ResponseParser(const Http1Limits& limits, Http1Reader& reader, bool head)
+    : impl_(std::make_unique<Impl>(limits, reader)) {
+  impl_->skip(head);
+}
+Http1ResponseParser::~Http1ResponseParser() = default;
+
+Http1Step Http1ResponseParser::read(std::span<const std::uint8_t> data, std::size_t& used) {
+  return impl_->read(data, used);
+}
+
+bool Http1ResponseParser::read_end() {
+  if (impl_->is_done() || !impl_->is_header_done() || !impl_->need_eof()) return false;
+  error_code ec;
+  impl_->put_eof(ec);
+  return !ec;
+}
+
+Response& Http1ResponseParser::response() noexcept { return impl_->message; }
+Headers& Http1ResponseParser::trailers() noexcept { return impl_->trailers; }
+bool Http1ResponseParser::has_body() const noexcept { return !impl_->is_done(); }
+std::optional<std::uint64_t> Http1ResponseParser::length() const noexcept {
+  return impl_->length();
+}
+bool Http1ResponseParser::keep_alive() const noexcept { return impl_->keep_alive(); }
+bool Http1ResponseParser::too_large() const noexcept { return impl_->status == 431; }
+const std::string& Http1ResponseParser::rule() const noexcept { return impl_->rule; }
 
 }  // namespace settee::inline v0::http

@@ -12,6 +12,7 @@
 
 #include "settee/http/internal/characters.h"
 #include "settee/http/internal/exchange.h"
+#include "settee/http/internal/http2_fields.h"
 
 namespace settee::inline v0::http {
 
@@ -349,43 +350,6 @@ struct Http2Session::Glue {
     return 0;
   }
 };
-
-namespace {
-
-nghttp2_nv pair(std::string_view name, std::string_view value) {
-  return {reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
-          reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(),
-          value.size(), NGHTTP2_NV_FLAG_NONE};
-}
-
-// Fields as HTTP/2 wants them: names in lower case, none of those that belong to a connection. The
-// texts live as long as this.
-class FieldList {
- public:
-  explicit FieldList(const Headers& headers) {
-    std::size_t bytes = 0;
-    for (const Headers::Field field : headers) bytes += field.name.size();
-    names_.reserve(bytes);
-    fields_.reserve(headers.size() + 3);
-  }
-  void add(std::string_view name, std::string_view value) { fields_.push_back(pair(name, value)); }
-  void add_all(const Headers& headers) {
-    for (const Headers::Field field : headers) {
-      const std::size_t at = names_.size();
-      for (const char c : field.name) names_ += lower(c);
-      const std::string_view name = std::string_view(names_).substr(at);
-      if (name != "proxy-connection") add(name, field.value);
-    }
-  }
-  const nghttp2_nv* data() const noexcept { return fields_.data(); }
-  std::size_t size() const noexcept { return fields_.size(); }
-
- private:
-  std::string names_;  // never grows beyond what was reserved
-  std::vector<nghttp2_nv> fields_;
-};
-
-}  // namespace
 
 void Http2Session::Stream::send_head(const Response& response, std::optional<std::uint64_t> length,
                                      bool end) {

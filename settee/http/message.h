@@ -200,6 +200,7 @@ class SETTEE_API Response {
   int status = 200;
   Headers headers = {};
   Body body = {};
+  Version version = Version::kHttp11;  ///< Of what a client has received.
 };
 
 /// "Not Found"; empty for a status that has no name.

@@ -181,6 +181,7 @@ void Connection::on_end() {
     close(tls_->cut_off());
     return;
   }
+  ended_by_peer_ = true;
   close(
       Error(Code::kConnectionClosed,
             fmt::format(

@@ -115,6 +115,9 @@ class SETTEE_API Connection final : public Watcher,
   /// Ends it when all of out() has been written, or at `by`. Reads nothing more.
   void close_when_sent(const Error& why, TimePoint by);
   bool closed() const noexcept { return fd_ < 0; }
+  /// For on_close(): the peer has closed its side in good order, all that it sent was read, and with TLS
+  /// nobody has cut it short.
+  bool ended_by_peer() const noexcept { return ended_by_peer_; }
 
   Loop& loop() noexcept { return loop_; }
   Protocol& protocol() noexcept { return *protocol_; }
@@ -176,6 +179,7 @@ class SETTEE_API Connection final : public Watcher,
   bool readable_ = false;   // there may be more to read than was read
   bool ended_ = false;      // the peer sends no more than what is there
   bool finished_ = false;   // nor would TLS take it
+  bool ended_by_peer_ = false;
   bool writable_ = true;
   std::size_t wanted_ = 1;
   Buffer out_;

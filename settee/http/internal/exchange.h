@@ -9,10 +9,8 @@
 
 #pragma once
 
-#include <deque>
-
-#include "settee/base/detail/parking.h"
 #include "settee/http/internal/compression.h"
+#include "settee/http/internal/inflow.h"
 #include "settee/http/internal/server_core.h"
 
 namespace settee::inline v0::http {
@@ -41,25 +39,7 @@ class Carrier {
   ~Carrier() = default;
 };
 
-/// The body of a request on its way to a streaming handler.
-struct Inflow {
-  Loop* loop = nullptr;
-  Exchange* exchange = nullptr;  // null: nobody to give credit to any more
-  std::deque<Bytes> parts;
-  Buffer tail;               // what comes in small pieces, behind the parts
-  std::size_t buffered = 0;  // bytes of both
-  bool ended = false;
-  std::optional<Error> error;
-  Headers trailers;
-  std::shared_ptr<settee::detail::Parking::State> reader;
-  TimePoint wanted;  // since when the reader waits
-
-  void add(std::span<const std::uint8_t> data);
-  std::optional<Bytes> take();
-  void wake();
-};
-
-class Exchange final : public std::enable_shared_from_this<Exchange> {
+class Exchange final : public std::enable_shared_from_this<Exchange>, private Inflow::Bringer {
  public:
   Exchange(std::shared_ptr<Server::Core> core, Loop& loop, Carrier& carrier);
   ~Exchange();
@@ -90,9 +70,6 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   std::uint64_t received() const noexcept { return received_; }
   std::size_t buffered() const noexcept { return inflow_ ? inflow_->buffered : 0; }
   bool head_only() const noexcept { return head_only_; }
-  /// From the body's reader.
-  void taken(std::size_t size);
-  void want_body();
   void cancel() const noexcept;
   /// Whether the handler still runs, also after cut().
   bool running() const noexcept { return running_; }
@@ -111,6 +88,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
     Exchange& exchange_;
   };
 
+  void taken(std::size_t size) override;
+  void want_body() override;
   bool let_in();
   void start();
   settee::detail::Detached run(std::shared_ptr<Exchange> self);

@@ -14,6 +14,7 @@
 #include "settee/base/detail/peer_log.h"
 #include "settee/base/event_bus.h"
 #include "settee/base/stats.h"
+#include "settee/http/internal/allowance.h"
 #include "settee/http/server.h"
 #include "settee/net/listener.h"
 
@@ -149,25 +150,6 @@ class Server::Core final : public std::enable_shared_from_this<Core> {
   std::condition_variable changed_;
   State state_ = State::kNew;
   std::unique_ptr<net::Listener> listener_;
-};
-
-/// So many at once, and then `rate` a second.
-class Allowance {
- public:
-  Allowance(std::size_t burst, double rate, TimePoint now) noexcept
-      : burst_(static_cast<double>(burst)), rate_(rate), left_(burst_), seen_(now) {}
-  bool take(TimePoint now) noexcept {
-    left_ = std::min(burst_, left_ + rate_ * std::chrono::duration<double>(now - seen_).count());
-    seen_ = now;
-    left_ -= 1;
-    return left_ >= 0;
-  }
-
- private:
-  double burst_;
-  double rate_;
-  double left_;
-  TimePoint seen_;
 };
 
 }  // namespace settee::inline v0::http
