@@ -364,7 +364,9 @@ bool Exchange::send(Response& response) noexcept {
     prepare(response);
     if (!send_start(response)) return false;
     if (!response.body.whole()) return true;
-    carrier_->send_body(response.body.bytes(), true);
+    const Headers& trailers = response.body.trailers();
+    carrier_->send_body(response.body.bytes(), trailers.empty());
+    if (!trailers.empty() && carrier_ != nullptr) carrier_->send_trailers(trailers);
     finish();
     return false;
   } catch (...) {
@@ -432,10 +434,12 @@ void Exchange::compress(Response& response) {
 // False: that was all of it.
 bool Exchange::send_start(Response& response) {
   const bool bodyless = status_ == 204 || status_ == 304;
-  if (!compressor_) length_ = response.body.size();
+  // HTTP/1 has trailers only behind a body of unknown length.
+  const bool trailed = response.body.whole() && !response.body.trailers().empty();
+  if (!compressor_ && !trailed) length_ = response.body.size();
   phase_ = Phase::kAnswering;
-  const bool end =
-      bodyless || head_only_ || (response.body.whole() && response.body.bytes().empty());
+  const bool end = bodyless || head_only_ ||
+                   (response.body.whole() && response.body.bytes().empty() && !trailed);
   carrier_->send_head(response, bodyless ? std::nullopt : length_, end);
   if (carrier_ == nullptr) return false;  // a large head is written at once, and the peer had gone
   if (end) {

@@ -1,22 +1,177 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
+//
+// gRPC on the HTTP port of a server: finds the method that a request names, and makes its call.
 
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "settee/rpc/grpc/internal/builtin.h"
+#include "settee/rpc/grpc/internal/framing.h"
+#include "settee/rpc/grpc/internal/grpc_call.h"
+#include "settee/rpc/grpc/internal/proto_codec.h"
+#include "settee/rpc/grpc/internal/triple.h"
 #include "settee/rpc/internal/http_call.h"
 
 namespace settee::inline v0::rpc {
 namespace grpc {
+
 namespace {
-class Binding final : public HttpBinding {
+
+/// Of one message each way.
+class UnaryCodec final : public CallCodec {
  public:
-  std::shared_ptr<const http::Handler> find(const http::Request&, http::Response&) override {
-    return nullptr;
+  Bytes message;                        // the request's
+  std::optional<TripleRequest> triple;  // it is SOFARPC's generic one
+  Output out;                           // the response's frame
+  bool gzip = false;
+
+  Result<void> read(const MethodInfo& method, void* const* arguments) override {
+    if (triple) return read_arguments(*triple, method.parameters, arguments);
+    return read_arguments(message.span(), method.parameters, arguments);
+  }
+  Result<void> write(const TypeInfo& type, const void* result) override {
+    const std::size_t begin = begin_message(out);
+    Result<void> written = triple ? write_triple_response(out, *triple, type, result)
+                                  : write_result(out, type, result);
+    if (written) end_message(out, begin, gzip);
+    return written;
   }
 };
+
+ServiceEntry* service_of(Server::Core& core, std::string_view name, std::string_view unique_id) {
+  if (unique_id.empty() || name.find(':') != std::string_view::npos) {
+    return find_service(core, name);
+  }
+  return find_service(core, fmt::format("{}:{}", name, unique_id));
+}
+
+Error no_service(const CallPath& path, const CallMetadata& metadata) {
+  return Error(Code::kServiceNotFound,
+               fmt::format("service {}{}{} is not offered here", path.service.substr(0, 200),
+                           metadata.unique_id.empty() ? "" : ", tri-service-version ",
+                           metadata.unique_id.substr(0, 100)));
+}
+
+Error no_method(const ServiceEntry& service, std::string_view method) {
+  return Error(Code::kMethodNotFound, fmt::format("{} has no method {}, or several of that name",
+                                                  service.unique_name, method.substr(0, 200)));
+}
+
+Task<http::Response> unary(std::shared_ptr<Server::Core> core, http::Request request) {
+  if (core == nullptr) {
+    co_return failed_response(Error(Code::kStopped, "the server has stopped"));
+  }
+  const CallMetadata metadata(request.headers);
+  const std::optional<CallPath> path = parse_path(request.path());
+  if (!path) co_return failed_response(Error(Code::kMethodNotFound, "the path names no method"));
+  if (const Result<void> known = metadata.check_encoding(); !known) {
+    co_return failed_response(known.error());
+  }
+  const Result<TimePoint> deadline = metadata.deadline(Loop::current()->now());
+  if (!deadline) co_return failed_response(deadline.error());
+
+  UnaryCodec codec;
+  codec.gzip = metadata.gzip();
+  MessageOptions options;
+  options.gzip = metadata.gzip();
+  options.max_message = core->options.max_frame;
+  Result<Bytes> message = only_message(request.body.bytes(), options);
+  if (!message) {
+    const bool limit = message.error().code() == Code::kLimit;
+    co_return failed_response(limit ? message.error()
+                                    : Error(Code::kPeerDecode, message.error().message()));
+  }
+  codec.message = std::move(*message);
+  if (metadata.sofa) codec.triple = triple_request(codec.message.span());
+
+  ServiceEntry* const service = service_of(*core, path->service, metadata.unique_id);
+  if (service == nullptr) co_return failed_response(no_service(*path, metadata));
+  MethodEntry* const method = codec.triple
+                                  ? find_method(*service, path->method, codec.triple->types)
+                                  : find_method(*service, path->method);
+  if (method == nullptr) co_return failed_response(no_method(*service, path->method));
+
+  HttpCallOptions call;
+  call.protocol = "grpc";
+  call.peer_app = metadata.app;
+  call.deadline = *deadline;
+  call.baggage = &metadata.baggage;
+  Baggage baggage;
+  Task<void> hosted = host(core, *method, request, call, codec, baggage);
+  const Result<void> done = co_await as_result(std::move(hosted));
+  if (!done) {
+    http::Response response = failed_response(done.error());
+    add_baggage(response.headers, baggage);
+    co_return response;
+  }
+  http::Response response = begin_response(codec.gzip);
+  response.body = http::Body(codec.out.take());
+  response.body.set_trailers(ok_trailers(baggage));
+  co_return response;
+}
+
+class Binding final : public HttpBinding {
+ public:
+  explicit Binding(const std::shared_ptr<Server::Core>& core)
+      : core_(core), builtin_(core), unary_(make(core)) {}
+
+  std::shared_ptr<const http::Handler> find(const http::Request& head,
+                                            http::Response& otherwise) override {
+    const std::string_view type = head.headers.get("content-type");
+    if (!type.starts_with("application/grpc")) return nullptr;
+    if (head.version != http::Version::kHttp2) {
+      otherwise = http::Response::problem(505, "gRPC needs HTTP/2");
+    } else if (!is_grpc(type)) {
+      otherwise = http::Response::problem(
+          415, "of gRPC's forms only application/grpc and application/grpc+proto are known");
+    } else if (head.method != "POST") {
+      otherwise = http::Response::problem(405, "gRPC calls are POST requests");
+      otherwise.headers.add("allow", "POST");
+    } else if (const std::optional<CallPath> path = parse_path(head.path()); !path) {
+      otherwise = failed_response(Error(
+          Code::kMethodNotFound, "the path must be /service/method, e.g. /com.acme.Quotes/latest"));
+    } else if (path->service.starts_with("grpc.")) {
+      return own(*path, otherwise);
+    } else {
+      return unary_;
+    }
+    return nullptr;
+  }
+
+ private:
+  static std::shared_ptr<const http::Handler> make(const std::shared_ptr<Server::Core>& core) {
+    http::HandlerOptions options;
+    options.max_body = core->options.max_frame + kPrefixSize;
+    return std::make_shared<const http::Handler>(
+        [held = std::weak_ptr<Server::Core>(core)](http::Request request) {
+          return unary(held.lock(), std::move(request));
+        },
+        options);
+  }
+
+  // gRPC's services, unless somebody provides them himself.
+  std::shared_ptr<const http::Handler> own(const CallPath& path, http::Response& otherwise) {
+    const std::shared_ptr<Server::Core> core = core_.lock();
+    if (core != nullptr && find_service(*core, path.service) != nullptr) return unary_;
+    if (auto handler = builtin_.find(path)) return handler;
+    otherwise =
+        failed_response(Error(Code::kMethodNotFound,
+                              fmt::format("{}/{} is not offered here", path.service, path.method)));
+    return nullptr;
+  }
+
+  std::weak_ptr<Server::Core> core_;  // which owns this
+  Builtin builtin_;
+  std::shared_ptr<const http::Handler> unary_;
+};
+
 }  // namespace
 }  // namespace grpc
 
-std::unique_ptr<HttpBinding> make_grpc_binding(const std::shared_ptr<Server::Core>&) {
-  return std::make_unique<grpc::Binding>();
+std::unique_ptr<HttpBinding> make_grpc_binding(const std::shared_ptr<Server::Core>& core) {
+  return std::make_unique<grpc::Binding>(core);
 }
 
 }  // namespace settee::inline v0::rpc

@@ -40,7 +40,7 @@ Result<void> check(const Prefix& prefix, const MessageOptions& options) {
                  "grpc: a message is marked as compressed, and no grpc-encoding says how");
   }
   if (prefix.size > options.max_message) {
-    return Error(Code::kLimit, fmt::format("grpc: limit 'max_message' of {} bytes exceeded: a "
+    return Error(Code::kLimit, fmt::format("grpc: limit 'max_frame' of {} bytes exceeded: a "
                                            "message announces {}",
                                            options.max_message, prefix.size));
   }
@@ -65,7 +65,7 @@ Result<Bytes> unpack(const Bytes& packed, std::size_t limit) {
     out.commit(kPiece - stream.avail_out);
     if (out.size() > limit) {
       return Error(Code::kLimit,
-                   fmt::format("grpc: limit 'max_message' of {} bytes exceeded: a compressed "
+                   fmt::format("grpc: limit 'max_frame' of {} bytes exceeded: a compressed "
                                "message of {} bytes is larger",
                                limit, packed.size()));
     }

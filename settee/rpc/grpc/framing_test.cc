@@ -87,7 +87,7 @@ TEST(GrpcFraming, ALengthBeyondTheLimitIsRefusedBeforeTheMessageCame) {
   const Result<std::optional<Bytes>> message = reader.next();
   ASSERT_FALSE(message);
   EXPECT_EQ(message.error().code(), Code::kLimit);
-  EXPECT_NE(message.error().message().find("'max_message' of 100"), std::string::npos);
+  EXPECT_NE(message.error().message().find("'max_frame' of 100"), std::string::npos);
 }
 
 TEST(GrpcFraming, GzipIsUsedWhereItHelpsAndReadWhereItIsAnnounced) {

@@ -27,7 +27,7 @@ namespace settee::inline v0::rpc::grpc {
 inline constexpr std::size_t kPrefixSize = 5;
 
 struct MessageOptions {
-  std::size_t max_message = 16 * 1024 * 1024;  ///< Bytes of a message, unpacked; kLimit beyond.
+  std::size_t max_message = 16 * 1024 * 1024;  ///< Bytes of a message, unpacked: max_frame.
   bool gzip = false;  ///< The peer has named gzip as its messages' encoding.
 };
 

@@ -1,0 +1,44 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What Java SOFARPC's protocol `tri` puts into gRPC for interfaces that no .proto describes: generic
+// messages that hold each value in a Hessian stream of its own. Source of the format: section 9.3 of
+// the protocol notes; triple.Request and triple.Response of SOFARPC's transformer.proto.
+//
+//   message Request  { string serializeType = 1; repeated bytes args = 2; repeated string argTypes = 3; }
+//   message Response { string serializeType = 1; bytes data = 2; string type = 3; }
+//
+// Threads: plain functions and values.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "settee/base/result.h"
+#include "settee/base/service.h"
+#include "settee/rpc/grpc/internal/output.h"
+
+namespace settee::inline v0::rpc::grpc {
+
+struct TripleRequest {
+  std::string_view serialize_type;
+  std::vector<std::span<const std::uint8_t>> arguments;
+  std::vector<std::string_view> types;
+};
+
+/// The generic request in `message`, which it points into. Nothing if it is certainly another message:
+/// one with other fields, of another serialization, or with fewer types than arguments.
+SETTEE_API std::optional<TripleRequest> triple_request(std::span<const std::uint8_t> message);
+
+SETTEE_API Result<void> read_arguments(const TripleRequest& request,
+                                       std::span<const ParameterInfo> parameters,
+                                       void* const* arguments);
+/// Puts the response behind what `out` has; after an Error some of it may be there.
+SETTEE_API Result<void> write_triple_response(Output& out, const TripleRequest& request,
+                                              const TypeInfo& type, const void* result);
+
+}  // namespace settee::inline v0::rpc::grpc
