@@ -16,6 +16,7 @@ links     Links within the repository lead to files and headings that exist, and
 limits    The table of limits.md has every limit of the structs listed in LIMIT_STRUCTS, with its
           default, and names only counters that exist.
 tables    guide.md lists every code of Error and every statistic that the libraries count.
+tests     The tests that threat-model.md names exist.
 width     Lines have at most 100 columns, tables excepted.
 """
 
@@ -432,6 +433,27 @@ def rule_tables(tree):
 
 
 # ---------------------------------------------------------------------------------------------
+# tests
+
+THREATS = "docs/threat-model.md"
+TEST = re.compile(r"^TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", re.M)
+
+
+def rule_tests(tree):
+    """A promise names a test that exists."""
+    if not tree.exists(THREATS):
+        return
+    known = set()
+    for path in tree.files():
+        if path.endswith("_test.cc"):
+            known.update(".".join(test) for test in TEST.findall(tree.read(path)))
+    text = tree.read(THREATS)
+    for match in re.finditer(r"`([A-Z]\w+\.[A-Z]\w+)`", text):
+        if match.group(1) not in known:
+            yield THREATS, line_of(text, match.start()), f"there is no test {match.group(1)}"
+
+
+# ---------------------------------------------------------------------------------------------
 # width
 
 
@@ -447,6 +469,7 @@ RULES = {
     "links": rule_links,
     "limits": rule_limits,
     "tables": rule_tables,
+    "tests": rule_tests,
     "width": rule_width,
 }
 

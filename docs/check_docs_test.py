@@ -136,6 +136,13 @@ class CheckDocsTest(unittest.TestCase):
         self.finds("tables", "no row `settee.x.others`")
         self.finds("tables", "nothing counts settee.x.calls")
 
+    def test_tests(self):
+        self.put("docs/threat-model.md", "| flood | `options.size` | `FloodTest.IsStopped` |\n")
+        self.put("settee/x_test.cc", "TEST_F(FloodTest, IsStopped) {\n}\n")
+        self.assertEqual(self.findings("tests"), [])
+        self.change("settee/x_test.cc", "IsStopped", "Ends")
+        self.finds("tests", "there is no test FloodTest.IsStopped")
+
     def test_width(self):
         self.put("README.md", "x" * 101 + "\n| " + "y" * 200 + " |\n")
         self.assertEqual(self.findings("width"), ["README.md:1: width: 101 columns"])
