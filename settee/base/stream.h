@@ -213,9 +213,15 @@ void cancel_with_reader(StreamSink<T>& sink, std::shared_ptr<CancelSource> sourc
   source->cancel();
 }
 
+// A coroutine, as `produce` may be none and throw before it has a Task.
+template <class T, class F>
+Task<void> call_producer(F& produce, StreamSink<T>& sink) {
+  co_await produce(sink);
+}
+
 template <class T, class F>
 Detached run_producer(StreamSink<T> sink, F produce) {
-  Result<void> done = co_await as_result(produce(sink));
+  Result<void> done = co_await as_result(call_producer(produce, sink));
   if (done) {
     sink.close();
   } else {

@@ -96,5 +96,41 @@ TEST(StreamTest, CancellationWakesTheReader) {
   }
 }
 
+TEST(StreamTest, WhatIsAssignedOverIsGone) {
+  auto first = make_stream<int>();
+  auto second = make_stream<int>();
+  first.second = std::move(second.second);
+  EXPECT_FALSE(first.first.write(1).get());
+  first.first = std::move(second.first);
+  EXPECT_TRUE(first.first.write(2).get());
+  EXPECT_EQ(first.second.next().get(), 2);
+}
+
+TEST(StreamTest, AProducersErrorIsItsStreams) {
+  AsyncStream<int> late = produce_stream<int>([](StreamSink<int>& sink) -> Task<void> {
+    co_await sink.write(1);
+    throw std::runtime_error("late");
+  });
+  EXPECT_EQ(late.next().get(), 1);
+  EXPECT_THROW(late.next().get(), Error);
+  AsyncStream<int> early = produce_stream<int>(
+      [](StreamSink<int>&) -> Task<void> { throw std::runtime_error("early"); });
+  EXPECT_THROW(early.next().get(), Error);
+}
+
+TEST(StreamTest, AProducerIsCancelledWithItsReader) {
+  Runtime runtime{{.threads = 1}};
+  std::promise<Code> ended;
+  auto body = [&]() -> Task<void> {
+    const AsyncStream<int> dropped = produce_stream<int>([&](StreamSink<int>&) -> Task<void> {
+      Result<void> slept = co_await as_result(sleep_for(1h));
+      ended.set_value(slept ? Code::kUnknown : slept.error().code());
+    });
+    co_return;
+  };
+  runtime.run(body());
+  EXPECT_EQ(ended.get_future().get(), Code::kCancelled);
+}
+
 }  // namespace
 }  // namespace settee

@@ -258,22 +258,29 @@ R call_with_stream(const MethodInfo& method, InvokerRef invoker, A stream) {
 }
 
 template <class R, class... A>
-Detached run_for_stream(const MethodInfo& method, InvokerRef invoker, StreamSink<R> sink,
-                        A... arguments) {
-  Responses<R> responses(std::move(sink));
-  Result<void> done;
+Task<void> invoke_for_stream(const MethodInfo& method, Invoker& invoker, Responses<R>& responses,
+                             A... arguments) {
   if constexpr ((StreamOf<A>::kIs || ...)) {
     using T = typename StreamOf<A...>::Message;
     Requests<T> requests(std::move(arguments)...);
     CallStreams<T, R> streams(requests, responses);
     void* none[1] = {};
-    done = co_await as_result(invoker->invoke_stream(method, none, nullptr, streams));
+    co_await invoker.invoke_stream(method, none, nullptr, streams);
   } else {
     Requests<void> requests;
     CallStreams<void, R> streams(requests, responses);
     void* places[sizeof...(A) + 1] = {std::addressof(arguments)...};
-    done = co_await as_result(invoker->invoke_stream(method, places, nullptr, streams));
+    co_await invoker.invoke_stream(method, places, nullptr, streams);
   }
+}
+
+template <class R, class... A>
+Detached run_for_stream(const MethodInfo& method, InvokerRef invoker, StreamSink<R> sink,
+                        A... arguments) {
+  Responses<R> responses(std::move(sink));
+  Task<void> call =
+      invoke_for_stream<R, A...>(method, *invoker, responses, std::move(arguments)...);
+  Result<void> done = co_await as_result(std::move(call));
   responses.end(done);
 }
 
