@@ -94,6 +94,8 @@ struct MethodInfo : detail::CallTag {
   const TypeInfo* response_stream = nullptr;  ///< The type of the response's messages; null: unary.
   bool blocking = false;    ///< Runs on a pool, as it blocks its thread.
   bool idempotent = false;  ///< May be tried again after it may have run.
+  std::string_view route_verb;  ///< Of its own HTTP route, "GET"; empty: it has none.
+  std::string_view route_path;  ///< "/quotes/{symbol}"
   /// Runs the method of `service` (the described class) for the call `frame`.
   Task<void> (*serve)(void* service, MethodFrame& frame) = nullptr;
 
@@ -157,6 +159,8 @@ struct MethodOptions {
   std::string_view wire_name_ = {};
   bool blocking_ = false;
   bool idempotent_ = false;
+  std::string_view route_verb_ = {};
+  std::string_view route_path_ = {};
 
   /// The method blocks its thread: it runs on a pool.
   constexpr MethodOptions blocking() const {
@@ -176,10 +180,18 @@ struct MethodOptions {
     options.wire_name_ = name;
     return options;
   }
+  /// Plain HTTP reaches the method under a path of its own too: route("GET", "/quotes/{symbol}"). The
+  /// verb is GET, POST, PUT, PATCH or DELETE; a segment in braces is the parameter of that name.
+  constexpr MethodOptions route(std::string_view verb, std::string_view path) const {
+    MethodOptions options = *this;
+    options.route_verb_ = verb;
+    options.route_path_ = path;
+    return options;
+  }
   /// Which of several overloads is meant, e.g. overload<Task<int>(std::string)>().
   template <class S>
   constexpr MethodOptions<S> overload() const {
-    return {wire_name_, blocking_, idempotent_};
+    return {wire_name_, blocking_, idempotent_, route_verb_, route_path_};
   }
 };
 

@@ -33,13 +33,22 @@ void respond_baggage(std::string_view key, std::string_view value) {
   item->response.insert_or_assign(std::string(key), std::string(value));
 }
 
-std::string_view Call::header(std::string_view name) const {
+std::string_view ReceivedHeaders::find(std::string_view name) const {
   std::string_view found;
-  each_header([&](std::string_view one, std::string_view value) {
+  each([&](std::string_view one, std::string_view value) {
     if (one == name) found = value;
     return one != name;
   });
   return found;
+}
+
+std::string_view Call::header(std::string_view name) const {
+  if (received_ != nullptr) {
+    if (const std::string_view found = received_->find(name); !found.empty()) return found;
+  }
+  if (sent_ == nullptr) return {};
+  const auto set = sent_->find(name);
+  return set == sent_->end() ? std::string_view() : std::string_view(set->second);
 }
 
 void Call::each_header(

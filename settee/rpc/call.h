@@ -60,6 +60,8 @@ class SETTEE_API ReceivedHeaders {
   /// Calls `visit` for each, in their order, until it returns false.
   virtual void each(
       const std::function<bool(std::string_view name, std::string_view value)>& visit) const = 0;
+  /// The first of that name, as the protocol compares names; empty if there is none.
+  virtual std::string_view find(std::string_view name) const;
 
  protected:
   ~ReceivedHeaders() = default;
@@ -89,7 +91,8 @@ class SETTEE_API Call {
   /// text, or from this process.
   const net::TlsInfo* tls() const noexcept { return tls_; }
 
-  /// A header of the request. Empty if there is none. On a server: until the method begins.
+  /// A header of the request. Empty if there is none. On a server: until the method begins, and of
+  /// HTTP in any case of its letters.
   std::string_view header(std::string_view name) const;
   /// All of them; on a client, those that filters have set.
   void each_header(

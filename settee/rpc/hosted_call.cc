@@ -140,7 +140,8 @@ Result<void> let_in(Server::Core& server, MethodEntry& method, const Call& call,
     if (!passed) {
       server.stats.failures.add();
       return Error(Code::kPeerError, fmt::format("{} at {}: authentication: {}", where(),
-                                                 call.peer(), passed.error().message()));
+                                                 call.peer(), passed.error().message()))
+          .with_detail(std::make_shared<CallerRefused>());
     }
   }
   CallLimits* limits = nullptr;

@@ -19,6 +19,8 @@ class HttpHeaders final : public ReceivedHeaders {
       if (!visit(field.name, field.value)) return;
     }
   }
+  // HTTP/2 has names in lower case only.
+  std::string_view find(std::string_view name) const override { return headers_.get(name); }
 
  private:
   const http::Headers& headers_;

@@ -169,6 +169,8 @@ struct MethodTraits<Method, R (S::*)(A...)> {
     info.response_stream = Returned<R>::stream();
     info.blocking = Method::kOptions.blocking_;
     info.idempotent = Method::kOptions.idempotent_;
+    info.route_verb = Method::kOptions.route_verb_;
+    info.route_path = Method::kOptions.route_path_;
     if constexpr (kStreaming) {
       info.serve = &serve_streaming<Method, S, R, A...>;
     } else {

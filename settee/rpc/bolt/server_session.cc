@@ -251,18 +251,6 @@ void ServerSession::handle_request(const Frame& frame) {
   }
 }
 
-namespace {
-
-std::string service_missing(std::string_view service) {
-  return fmt::format("RPC-020100010: RPC cannot find service: [{}] ", service);
-}
-std::string method_missing(std::string_view method, std::string_view service) {
-  return fmt::format("RPC-020100011: Cannot find invoke method: [{}], service: [{}] ", method,
-                     service);
-}
-
-}  // namespace
-
 std::size_t HeadCache::place(const Frame& frame) noexcept {
   // The method's name is near the header's end, and tells requests apart together with the lengths.
   std::size_t hash = frame.header.size();

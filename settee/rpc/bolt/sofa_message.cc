@@ -424,6 +424,14 @@ void ResponseFormat::write_exception(Buffer& out, const Error& error,
   write_properties(writer, true, baggage);
 }
 
+std::string service_missing(std::string_view service) {
+  return fmt::format("RPC-020100010: RPC cannot find service: [{}] ", service);
+}
+std::string method_missing(std::string_view method, std::string_view service) {
+  return fmt::format("RPC-020100011: Cannot find invoke method: [{}], service: [{}] ", method,
+                     service);
+}
+
 void write_server_exception(Buffer& out, std::string_view message, Dialect dialect) {
   Writer writer(out, dialect);
   hessian::encode_exception(writer, kExceptionClass, message);

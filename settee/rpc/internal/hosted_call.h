@@ -99,6 +99,9 @@ class HostedCall : public MethodFrame, public Next::Terminal, public RunningCall
   bool proceeded_ = false;  // beyond the filters
 };
 
+/// In an Error: ServerOptions::authenticate has refused the caller.
+class CallerRefused final : public ErrorDetail {};
+
 /// Who calls is asked for, and the limits of service and method, for a call that has entered its
 /// service; else the Error that its caller gets, counted and told.
 Result<void> let_in(Server::Core& server, MethodEntry& method, const Call& call,

@@ -117,7 +117,7 @@ struct ServiceTable {
 
 /// An Error (kInvalidArgument) names the option that cannot be. `changeable`: limits may come while
 /// calls run, which are counted from the first on for that.
-std::shared_ptr<ServiceEntry> make_entry(Runtime& runtime, const ServiceInfo& service,
+SETTEE_API std::shared_ptr<ServiceEntry> make_entry(Runtime& runtime, const ServiceInfo& service,
                                          std::shared_ptr<void> owner, void* object,
                                          ProvideOptions options, bool authenticated,
                                          bool changeable);

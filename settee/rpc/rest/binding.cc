@@ -1,22 +1,193 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
+//
+// Plain HTTP and SOFARPC's convention on the port of a server:
+//
+//   /{service}/{method}   POST calls it, GET too with its arguments in the query, HEAD asks whether it
+//                         is there. The service is interface, interface:unique_id or its unique name.
+//   a method's own route  where no such method is: route("GET", "/quotes/{symbol}") of its description
+//   /openapi.json         a description of all that
+//   /favicon.ico          nothing, for browsers
+//
+// Who calls in SOFARPC's convention (is_sofa()) is answered as by its own server; all others get JSON,
+// and Errors as problems.
 
-#include "settee/rpc/internal/http_call.h"
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "settee/rpc/rest/internal/calls.h"
+#include "settee/rpc/rest/internal/openapi.h"
+#include "settee/rpc/rest/internal/problem.h"
+#include "settee/rpc/rest/internal/routes.h"
 
 namespace settee::inline v0::rpc {
 namespace rest {
+
 namespace {
+
+constexpr std::string_view kCallVerbs = "GET, HEAD, POST";
+
+/// What is made of the services, for one loop; of the table of that version.
+struct Made {
+  std::uint64_t version = 0;
+  std::shared_ptr<const RouteTable> routes;
+  Bytes openapi;  // empty: not asked for yet
+};
+
+class Site {
+ public:
+  explicit Site(const std::shared_ptr<Server::Core>& core)
+      : core_(core), made_(core->runtime.loops().size()) {}
+
+  Task<http::Response> serve(http::Request request) {
+    const std::shared_ptr<Server::Core> core = core_.lock();
+    if (core == nullptr) co_return problem(Error(Code::kStopped, "the server has been stopped"));
+    const std::string_view path = request.path();
+    if (path == "/favicon.ico") co_return http::Response(200);
+    if (path == "/openapi.json") co_return describe(*core, request);
+    if (is_sofa(request.headers)) {
+      Task<http::Response> answer = serve_sofa(core, request);
+      co_return co_await std::move(answer);
+    }
+    Task<http::Response> answer = serve_plain(core, request);
+    Result<http::Response> done = co_await as_result(std::move(answer));
+    co_return done ? *std::move(done) : problem(done.error());
+  }
+
+ private:
+  Made& made(Server::Core& core) {
+    const Loop& loop = *Loop::current();
+    ServerLoop& own = core.of(loop);
+    core.refresh(own);
+    Made& made = made_[loop.index()];
+    if (made.version != own.version || made.routes == nullptr) {
+      made.routes = std::make_shared<const RouteTable>(*own.table);
+      made.openapi = Bytes();
+      made.version = own.version;
+    }
+    return made;
+  }
+
+  static http::Response not_allowed(const http::Request& request, std::string_view allow) {
+    http::Response response = http::Response::problem(
+        405, fmt::format("{} is none of {}", request.method.substr(0, 20), allow));
+    response.headers.add("allow", allow);
+    return response;
+  }
+
+  http::Response describe(Server::Core& core, const http::Request& request) {
+    if (request.method != "GET" && request.method != "HEAD") {
+      return not_allowed(request, "GET, HEAD");
+    }
+    Made& mine = made(core);
+    if (mine.openapi.empty()) {
+      mine.openapi = Bytes(openapi(*core.of(*Loop::current()).table, core.options.app_name));
+    }
+    return http::Response(200, "application/json", http::Body(mine.openapi));
+  }
+
+  Task<http::Response> serve_plain(std::shared_ptr<Server::Core> core,
+                                   const http::Request& request) {
+    const std::string_view path = request.path();
+    const bool head = request.method == "HEAD";
+    ArgumentTexts texts;
+    texts.query = request.query();
+    texts.body = request.body.text();
+    texts.has_body =
+        request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
+    const std::optional<CallPath> call = CallPath::parse(path);
+    const bool two = call && !call->longer();
+    ServiceEntry* const service = two ? find_service(*core, call->service()) : nullptr;
+    const bool known = service != nullptr && has_method(*service, call->method());
+
+    RouteMatch match;
+    MethodEntry* method = nullptr;
+    if (known) {
+      if (request.method != "POST" && request.method != "GET" && !head) {
+        co_return not_allowed(request, kCallVerbs);
+      }
+      if (head) co_return http::Response(200);
+      texts.by_position = true;
+      const Result<MethodEntry*> chosen = find_overload(*service, call->method(), texts);
+      if (!chosen) co_await fail(chosen.error());
+      method = *chosen;
+    } else {
+      match = made(*core).routes->find(request.method, path);
+      if (match.route == nullptr) co_return nothing_there(request, match, call, service);
+      if (head) co_return http::Response(200);
+      method = &core->of(*Loop::current())
+                    .table->find(match.route->service)
+                    ->methods[match.route->method];
+      texts.variables = match.variables;
+    }
+    if (texts.has_body && !texts.body.empty() && !may_be_json(request.headers)) {
+      co_return http::Response::problem(
+          415, fmt::format("the content type {} is not JSON; send application/json",
+                           request.headers.get("content-type").substr(0, 100)));
+    }
+    Task<http::Response> answer = call_plain(core, *method, request, texts);
+    co_return co_await std::move(answer);
+  }
+
+  static bool has_method(const ServiceEntry& service, std::string_view name) {
+    for (const MethodEntry& method : service.methods) {
+      if (method.name == name) return true;
+    }
+    return false;
+  }
+
+  static http::Response nothing_there(const http::Request& request, const RouteMatch& match,
+                                      const std::optional<CallPath>& call,
+                                      const ServiceEntry* service) {
+    if (!match.allow.empty()) return not_allowed(request, match.allow);
+    if (service != nullptr) {
+      return problem(Error(Code::kMethodNotFound,
+                           fmt::format("{} has no method '{}'; /openapi.json lists all",
+                                       service->unique_name, call->method().substr(0, 200))));
+    }
+    if (call && !call->longer()) {
+      return problem(
+          Error(Code::kServiceNotFound,
+                fmt::format("there is no service '{}' here, and no route {}; "
+                            "/openapi.json lists all",
+                            call->service().substr(0, 200), request.path().substr(0, 400))));
+    }
+    return http::Response::problem(
+        404, fmt::format("there is nothing at {}; methods are at /service/method, and "
+                         "/openapi.json lists all",
+                         request.path().substr(0, 400)));
+  }
+
+  const std::weak_ptr<Server::Core> core_;
+  std::vector<Made> made_;  // by the loop's number; each used on its loop only
+};
+
 class Binding final : public HttpBinding {
  public:
+  explicit Binding(const std::shared_ptr<Server::Core>& core)
+      : handler_(std::make_shared<const http::Handler>(
+            [site = std::make_shared<Site>(core)](http::Request request) {
+              return site->serve(std::move(request));
+            })) {}
+
   std::shared_ptr<const http::Handler> find(const http::Request&, http::Response&) override {
-    return nullptr;
+    return handler_;
   }
+  void admit(const ServiceTable& table, const ServiceEntry& entry) override {
+    RouteTable routes(table);
+    routes.add(entry);
+  }
+
+ private:
+  const std::shared_ptr<const http::Handler> handler_;
 };
+
 }  // namespace
 }  // namespace rest
 
-std::unique_ptr<HttpBinding> make_rest_binding(const std::shared_ptr<Server::Core>&) {
-  return std::make_unique<rest::Binding>();
+std::unique_ptr<HttpBinding> make_rest_binding(const std::shared_ptr<Server::Core>& core) {
+  return std::make_unique<rest::Binding>(core);
 }
 
 }  // namespace settee::inline v0::rpc

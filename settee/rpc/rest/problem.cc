@@ -7,6 +7,7 @@
 
 #include "settee/hessian/exception.h"
 #include "settee/hessian/json.h"
+#include "settee/rpc/internal/hosted_call.h"
 
 namespace settee::inline v0::rpc::rest {
 
@@ -29,8 +30,9 @@ Result<void> append_value(Buffer& out, const ExceptionValue& exception) {
 
 }  // namespace
 
-int status_of(Code code) noexcept {
-  switch (code) {
+int status_of(const Error& error) noexcept {
+  if (error.detail<CallerRefused>() != nullptr) return 403;
+  switch (error.code()) {
     case Code::kInvalidArgument:
     case Code::kDecode:
     case Code::kPeerDecode: return 400;
@@ -59,7 +61,7 @@ int status_of(Code code) noexcept {
 }
 
 http::Response problem(const Error& error) {
-  const int status = status_of(error.code());
+  const int status = status_of(error);
   Buffer body;
   body.append(fmt::format(
       R"({{"type":"about:blank","title":"{}","status":{},"code":{},"name":"{}",)"

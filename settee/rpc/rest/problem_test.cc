@@ -49,7 +49,7 @@ TEST(RestProblem, HasTheClassAndValueOfAnException) {
 
 TEST(RestProblem, EveryCodeHasAStatusOfAnError) {
   for (int code = 100; code < 400; ++code) {
-    const int status = status_of(static_cast<Code>(code));
+    const int status = status_of(Error(static_cast<Code>(code), "x"));
     EXPECT_TRUE(status >= 400 && status < 600) << code;
     EXPECT_FALSE(settee::http::reason_of(status).empty()) << code;
   }

@@ -93,6 +93,10 @@ class ResponseFormat {
   hessian::WriterState state_;
 };
 
+/// What a SOFARPC server says of a service or method that it has not.
+std::string service_missing(std::string_view service);
+std::string method_missing(std::string_view method, std::string_view service);
+
 /// The body of a bolt-level failure (status 2, 0x11, 0x12): an RpcServerException with a message.
 void write_server_exception(Buffer& out, std::string_view message, Dialect dialect);
 

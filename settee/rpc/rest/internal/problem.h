@@ -19,6 +19,7 @@ namespace settee::inline v0::rpc::rest {
 /// The status of an answer with this Error:
 ///
 ///   400  InvalidArgument, Decode, PeerDecode: the arguments cannot be read or used
+///   403  PeerError of a caller that ServerOptions::authenticate has refused
 ///   404  ServiceNotFound, MethodNotFound
 ///   413  Limit
 ///   422  Business: the method's own exception
@@ -26,7 +27,7 @@ namespace settee::inline v0::rpc::rest {
 ///   503  Busy, Overflow, NoProvider, Stopped, Cancelled: later, or elsewhere
 ///   504  Timeout
 ///   500  all others
-SETTEE_API int status_of(Code code) noexcept;
+SETTEE_API int status_of(const Error& error) noexcept;
 
 /// The answer with this Error.
 SETTEE_API http::Response problem(const Error& error);

@@ -1,0 +1,44 @@
+// Copyright The Settee Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The two dialects in which one path is called: plain HTTP with JSON, for people and browsers, and
+// SOFARPC's own, for its consumers.
+//
+// Threads: on the loop of the request's connection, each first step in the turn in which what it is
+// given was found.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "settee/http/message.h"
+#include "settee/rpc/internal/http_call.h"
+#include "settee/rpc/rest/internal/arguments.h"
+#include "settee/rpc/rest/internal/call_path.h"
+
+namespace settee::inline v0::rpc::rest {
+
+/// As events name what a request came by: "http", "h2c" or "h2".
+std::string_view protocol_of(const http::Request& request) noexcept;
+
+/// The baggage in a request's headers: rpc_req_baggage.<key>.
+Baggage baggage_of(const http::Headers& headers);
+/// Adds the response's: rpc_resp_baggage.<key>. An Error (kEncode) names what no header can carry.
+Result<void> add_baggage(http::Headers& headers, const Baggage& baggage);
+
+/// Calls `method` with the arguments in `texts`. The answer has the result as JSON, with status 200, or
+/// nothing of a void method, with 204. Ends with the Error of the call.
+Task<http::Response> call_plain(std::shared_ptr<Server::Core> core, MethodEntry& method,
+                                const http::Request& request, const ArgumentTexts& texts);
+
+/// The method of that name in `service` that those arguments are meant for: the only one, or else the
+/// only overload that they fit by name or number. Else an Error (kMethodNotFound, kDecode).
+Result<MethodEntry*> find_overload(ServiceEntry& service, std::string_view name,
+                                   const ArgumentTexts& texts);
+
+/// Answers as SOFARPC's server does. Never ends with an Error.
+Task<http::Response> serve_sofa(std::shared_ptr<Server::Core> core, const http::Request& request);
+
+}  // namespace settee::inline v0::rpc::rest
