@@ -56,6 +56,7 @@ class HttpCall final : public HostedCall {
              .because(read.error()));
     return false;
   }
+  ServerStreams* streams() override { return codec_.streams(); }
   void write_result(const void* result) override {
     answered_ = true;
     const TimePoint before = watched_ ? Clock::now() : TimePoint();

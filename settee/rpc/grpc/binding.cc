@@ -5,12 +5,14 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <utility>
 
 #include "settee/rpc/grpc/internal/builtin.h"
 #include "settee/rpc/grpc/internal/framing.h"
 #include "settee/rpc/grpc/internal/grpc_call.h"
 #include "settee/rpc/grpc/internal/proto_codec.h"
+#include "settee/rpc/grpc/internal/streaming.h"
 #include "settee/rpc/grpc/internal/triple.h"
 #include "settee/rpc/internal/http_call.h"
 
@@ -18,6 +20,9 @@ namespace settee::inline v0::rpc {
 namespace grpc {
 
 namespace {
+
+// A stream may be silent for long; who is dead is found by TCP, or by the call's deadline.
+constexpr std::chrono::hours kSilence{24};
 
 /// Of one message each way.
 class UnaryCodec final : public CallCodec {
@@ -39,25 +44,6 @@ class UnaryCodec final : public CallCodec {
     return written;
   }
 };
-
-ServiceEntry* service_of(Server::Core& core, std::string_view name, std::string_view unique_id) {
-  if (unique_id.empty() || name.find(':') != std::string_view::npos) {
-    return find_service(core, name);
-  }
-  return find_service(core, fmt::format("{}:{}", name, unique_id));
-}
-
-Error no_service(const CallPath& path, const CallMetadata& metadata) {
-  return Error(Code::kServiceNotFound,
-               fmt::format("service {}{}{} is not offered here", path.service.substr(0, 200),
-                           metadata.unique_id.empty() ? "" : ", tri-service-version ",
-                           metadata.unique_id.substr(0, 100)));
-}
-
-Error no_method(const ServiceEntry& service, std::string_view method) {
-  return Error(Code::kMethodNotFound, fmt::format("{} has no method {}, or several of that name",
-                                                  service.unique_name, method.substr(0, 200)));
-}
 
 Task<http::Response> unary(std::shared_ptr<Server::Core> core, http::Request request) {
   if (core == nullptr) {
@@ -86,12 +72,9 @@ Task<http::Response> unary(std::shared_ptr<Server::Core> core, http::Request req
   codec.message = std::move(*message);
   if (metadata.sofa) codec.triple = triple_request(codec.message.span());
 
-  ServiceEntry* const service = service_of(*core, path->service, metadata.unique_id);
-  if (service == nullptr) co_return failed_response(no_service(*path, metadata));
-  MethodEntry* const method = codec.triple
-                                  ? find_method(*service, path->method, codec.triple->types)
-                                  : find_method(*service, path->method);
-  if (method == nullptr) co_return failed_response(no_method(*service, path->method));
+  const Result<MethodEntry*> method =
+      find_called(*core, *path, metadata, codec.triple ? &codec.triple->types : nullptr);
+  if (!method) co_return failed_response(method.error());
 
   HttpCallOptions call;
   call.protocol = "grpc";
@@ -99,7 +82,7 @@ Task<http::Response> unary(std::shared_ptr<Server::Core> core, http::Request req
   call.deadline = *deadline;
   call.baggage = &metadata.baggage;
   Baggage baggage;
-  Task<void> hosted = host(core, *method, request, call, codec, baggage);
+  Task<void> hosted = host(core, **method, request, call, codec, baggage);
   const Result<void> done = co_await as_result(std::move(hosted));
   if (!done) {
     http::Response response = failed_response(done.error());
@@ -114,8 +97,15 @@ Task<http::Response> unary(std::shared_ptr<Server::Core> core, http::Request req
 
 class Binding final : public HttpBinding {
  public:
-  explicit Binding(const std::shared_ptr<Server::Core>& core)
-      : core_(core), builtin_(core), unary_(make(core)) {}
+  explicit Binding(const std::shared_ptr<Server::Core>& core) : core_(core), builtin_(core) {
+    http::HandlerOptions whole;
+    whole.max_body = core->options.max_frame + kPrefixSize;
+    unary_ = handler(core, whole, unary);
+    http::HandlerOptions parts;
+    parts.streaming = true;
+    parts.body_timeout = kSilence;
+    streaming_ = handler(core, parts, serve_streaming);
+  }
 
   std::shared_ptr<const http::Handler> find(const http::Request& head,
                                             http::Response& otherwise) override {
@@ -135,20 +125,37 @@ class Binding final : public HttpBinding {
     } else if (path->service.starts_with("grpc.")) {
       return own(*path, otherwise);
     } else {
-      return unary_;
+      return streams(*path, head) ? streaming_ : unary_;
     }
     return nullptr;
   }
+  void admit(const ServiceTable&, const ServiceEntry& entry) override {
+    for (const MethodEntry& method : entry.methods) {
+      if (method.info->streaming()) has_streams_.store(true, std::memory_order_relaxed);
+    }
+  }
 
  private:
-  static std::shared_ptr<const http::Handler> make(const std::shared_ptr<Server::Core>& core) {
-    http::HandlerOptions options;
-    options.max_body = core->options.max_frame + kPrefixSize;
+  using Serve = Task<http::Response> (*)(std::shared_ptr<Server::Core>, http::Request);
+  static std::shared_ptr<const http::Handler> handler(const std::shared_ptr<Server::Core>& core,
+                                                      http::HandlerOptions options, Serve serve) {
     return std::make_shared<const http::Handler>(
-        [held = std::weak_ptr<Server::Core>(core)](http::Request request) {
-          return unary(held.lock(), std::move(request));
+        [held = std::weak_ptr<Server::Core>(core), serve](http::Request request) {
+          return serve(held.lock(), std::move(request));
         },
         options);
+  }
+
+  // Whether the method is a streaming one. What does not exist is not: it is answered all the same.
+  bool streams(const CallPath& path, const http::Request& head) {
+    if (!has_streams_.load(std::memory_order_relaxed)) return false;
+    const std::shared_ptr<Server::Core> core = core_.lock();
+    if (core == nullptr) return false;
+    const Result<MethodEntry*> method = find_called(*core, path, CallMetadata(head.headers));
+    if (!method || !(*method)->service->enter()) return false;
+    const bool streaming = (*method)->info->streaming();
+    (*method)->service->leave();
+    return streaming;
   }
 
   // gRPC's services, unless somebody provides them himself.
@@ -165,6 +172,8 @@ class Binding final : public HttpBinding {
   std::weak_ptr<Server::Core> core_;  // which owns this
   Builtin builtin_;
   std::shared_ptr<const http::Handler> unary_;
+  std::shared_ptr<const http::Handler> streaming_;
+  std::atomic<bool> has_streams_{false};
 };
 
 }  // namespace

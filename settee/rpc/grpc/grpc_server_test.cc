@@ -239,7 +239,7 @@ TEST_F(GrpcServerTest, AServiceIsFoundByItsUniqueId) {
   EXPECT_EQ(ask("/com.acme.Shop:1.0:blue/echo", message).messages, blue);
   EXPECT_EQ(ask("/com.acme.Shop:1.0/echo", message).messages, std::vector<std::string>{message});
   EXPECT_EQ(call("echo", message, {{"tri-service-version", "red"}}).message,
-            "service com.acme.Shop, tri-service-version red is not offered here");
+            "service com.acme.Shop:red is not offered here");
 }
 
 TEST_F(GrpcServerTest, JavasGenericMessagesHoldHessian) {

@@ -203,22 +203,22 @@ TEST(ProtoCodec, AMessageInTwoPartsIsJoined) {
 
 TEST(ProtoCodec, WhatDoesNotFitIsRefusedWithItsPlace) {
   EXPECT_EQ(why_not<std::int32_t>(unhex("08ffffffff0f")),
-            "protobuf: cannot read the result at value: 4294967295 is not in -2147483648 to "
+            "protobuf: cannot read the message at value: 4294967295 is not in -2147483648 to "
             "2147483647 (byte 6)");
   EXPECT_EQ(why_not<std::vector<Line>>(unhex("0a00"
                                              "0a03100a0a")),
-            "protobuf: cannot read the result at value[1]: a number is cut off (byte 7)");
+            "protobuf: cannot read the message at value[1]: a number is cut off (byte 7)");
   EXPECT_EQ(why_not<Line>(unhex("0801")),
-            "protobuf: cannot read the result at sku: field 1 has wire type 0, expected 2; is it "
+            "protobuf: cannot read the message at sku: field 1 has wire type 0, expected 2; is it "
             "another .proto? (byte 2)");
   EXPECT_EQ(why_not<std::string>(unhex("0a02c080")),
-            "protobuf: cannot read the result at value: the text is not UTF-8 (byte 4)");
+            "protobuf: cannot read the message at value: the text is not UTF-8 (byte 4)");
   EXPECT_EQ(why_not<Side>(unhex("0802")),
-            "protobuf: cannot read the result at value: 2 is no enumerator of com.acme.Side "
+            "protobuf: cannot read the message at value: 2 is no enumerator of com.acme.Side "
             "(byte 2)");
   EXPECT_EQ(
       why_not<settee::Decimal>(unhex("0a0178")),
-      "protobuf: cannot read the result at value: expected a decimal number as text (byte 3)");
+      "protobuf: cannot read the message at value: expected a decimal number as text (byte 3)");
 }
 
 TEST(ProtoCodec, BrokenBytesNameTheirRule) {
@@ -254,17 +254,17 @@ TEST(ProtoCodec, DepthAndMemoryHaveLimits) {
 
 TEST(ProtoCodec, WhatHasNoFormNamesItsMember) {
   EXPECT_EQ(written(grpc_test::Formless{"n", 1}),
-            "protobuf: cannot write the result at what: a std::variant has no form in protobuf");
+            "protobuf: cannot write the message at what: a std::variant has no form in protobuf");
   EXPECT_EQ(written(grpc_test::Nested{{{1}}}),
-            "protobuf: cannot write the result at rows[0]: a container within a container has no "
+            "protobuf: cannot write the message at rows[0]: a container within a container has no "
             "form in protobuf");
   EXPECT_EQ(written(std::vector<std::optional<std::string>>{"a", std::nullopt}),
-            "protobuf: cannot write the result at [1]: an element of protobuf cannot be null");
+            "protobuf: cannot write the message at [1]: an element of protobuf cannot be null");
   EXPECT_EQ(written(Line{"\xff", 1}),
-            "protobuf: cannot write the result at sku: the text is not UTF-8; use Bytes for what "
+            "protobuf: cannot write the message at sku: the text is not UTF-8; use Bytes for what "
             "is no text");
   EXPECT_EQ(written(static_cast<Side>(9)),
-            "protobuf: cannot write the result: 9 is no enumerator of com.acme.Side; SETTEE_ENUM "
+            "protobuf: cannot write the message: 9 is no enumerator of com.acme.Side; SETTEE_ENUM "
             "lists them");
 }
 

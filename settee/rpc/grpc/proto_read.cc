@@ -492,7 +492,7 @@ Result<void> read_result(std::span<const std::uint8_t> message, const TypeInfo& 
   Decoder decoder(message, limits);
   return decoder.end(is_message(type) ? decoder.message(message, type, result, false)
                                       : decoder.value(message, type, result),
-                     "the result");
+                     "the message");
 }
 
 }  // namespace settee::inline v0::rpc::grpc

@@ -333,7 +333,7 @@ Result<void> write_result(Output& out, const TypeInfo& type, const void* result,
   Encoder encoder(out, limits);
   const bool done =
       is_message(type) ? encoder.message(type, result) : encoder.field(1, type, result, false);
-  return encoder.end(done, "the result");
+  return encoder.end(done, "the message");
 }
 
 }  // namespace settee::inline v0::rpc::grpc

@@ -123,6 +123,8 @@ class Builder {
       } else {
         made.left_out = why_not(method);
       }
+      made.client_streaming = method.request_stream != nullptr;
+      made.server_streaming = method.response_stream != nullptr;
       if (made.left_out.empty()) {
         made.input = input(service.name, method);
         made.output = output(service.name, method);
@@ -130,6 +132,10 @@ class Builder {
       service.methods.push_back(std::move(made));
     }
     schema_.services.push_back(std::move(service));
+  }
+
+  static const TypeInfo& response_of(const MethodInfo& method) {
+    return method.response_stream != nullptr ? *method.response_stream : *method.result;
   }
 
   // Why this method has no form; empty if it has one.
@@ -140,8 +146,14 @@ class Builder {
         return fmt::format("{}{}{}", parameter.name, why[0] == ':' ? "" : ".", why);
       }
     }
-    if (method.result->kind == Kind::kVoid) return {};
-    if (std::string why = why_not(*method.result, seen); !why.empty()) {
+    if (method.request_stream != nullptr) {
+      if (std::string why = why_not(*method.request_stream, seen); !why.empty()) {
+        return fmt::format("the request's messages{}{}", why[0] == ':' ? "" : ", ", why);
+      }
+    }
+    const TypeInfo& result = response_of(method);
+    if (result.kind == Kind::kVoid) return {};
+    if (std::string why = why_not(result, seen); !why.empty()) {
       return fmt::format("the result{}{}", why[0] == ':' ? "" : ", ", why);
     }
     return {};
@@ -198,28 +210,33 @@ class Builder {
   }
 
   std::string input(const std::string& service, const MethodInfo& method) {
+    const std::string name = service + camel(method.wire_name) + "Request";
+    if (method.request_stream != nullptr) return message_of(name, *method.request_stream);
     if (method.parameters.size() == 1 && method.parameters[0].type->kind == Kind::kStruct) {
       return structure(*method.parameters[0].type);
     }
-    SchemaMessage request;
-    request.name = unique(service + camel(method.wire_name) + "Request");
-    const std::size_t at = schema_.messages.size();
-    schema_.messages.push_back(request);
-    for (const ParameterInfo& parameter : method.parameters) {
-      add_field(request, parameter.name, *parameter.type);
-    }
-    schema_.messages[at] = std::move(request);
-    return schema_.messages[at].name;
+    return wrapper(name, method.parameters);
   }
 
   std::string output(const std::string& service, const MethodInfo& method) {
-    if (method.result->kind == Kind::kStruct) return structure(*method.result);
-    SchemaMessage response;
-    response.name = unique(service + camel(method.wire_name) + "Response");
+    return message_of(service + camel(method.wire_name) + "Response", response_of(method));
+  }
+
+  // A struct itself; of another type a message of this name that holds it.
+  std::string message_of(const std::string& name, const TypeInfo& type) {
+    if (type.kind == Kind::kStruct) return structure(type);
+    if (type.kind == Kind::kVoid) return wrapper(name, {});
+    const ParameterInfo value{"value", &type};
+    return wrapper(name, {&value, 1});
+  }
+
+  std::string wrapper(const std::string& name, std::span<const ParameterInfo> fields) {
+    SchemaMessage message;
+    message.name = unique(name);
     const std::size_t at = schema_.messages.size();
-    schema_.messages.push_back(response);
-    if (method.result->kind != Kind::kVoid) add_field(response, "value", *method.result);
-    schema_.messages[at] = std::move(response);
+    schema_.messages.push_back(message);
+    for (const ParameterInfo& field : fields) add_field(message, field.name, *field.type);
+    schema_.messages[at] = std::move(message);
     return schema_.messages[at].name;
   }
 

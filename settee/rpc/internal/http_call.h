@@ -39,6 +39,8 @@ class CallCodec {
   virtual Result<void> read(const MethodInfo& method, void* const* arguments) = 0;
   /// Takes the result (null for void); perhaps on a pool's thread.
   virtual Result<void> write(const TypeInfo& type, const void* result) = 0;
+  /// Of streaming methods; null: this protocol carries none.
+  virtual ServerStreams* streams() { return nullptr; }
 
  protected:
   ~CallCodec() = default;

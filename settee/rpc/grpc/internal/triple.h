@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What Java SOFARPC's protocol `tri` puts into gRPC for interfaces that no .proto describes: generic
-// messages that hold each value in a Hessian stream of its own. Source of the format: section 9.3 of
-// the protocol notes; triple.Request and triple.Response of SOFARPC's transformer.proto.
+// messages that hold each value in a Hessian stream of its own. Source of the format: triple.Request
+// and triple.Response in SOFARPC's transformer.proto.
 //
-//   message Request  { string serializeType = 1; repeated bytes args = 2; repeated string argTypes = 3; }
+//   message Request {
+//     string serializeType = 1; repeated bytes args = 2; repeated string argTypes = 3;
+//   }
 //   message Response { string serializeType = 1; bytes data = 2; string type = 3; }
 //
 // Threads: plain functions and values.
