@@ -230,7 +230,7 @@ LIMITS = "docs/limits.md"
 LIMIT_STRUCTS = (
     ("settee/rpc/server.h", "ServerOptions", "rpc::ServerOptions",
      {"host", "port", "app_name", "registries", "public_host", "public_port", "authenticate",
-      "tls"}),
+      "tls", "protocols", "http"}),
     ("settee/rpc/server.h", "AdaptiveLimit", "rpc::AdaptiveLimit", set()),
     ("settee/rpc/server.h", "ProvideOptions", "rpc::ProvideOptions",
      {"version", "unique_id", "pool", "weight", "filters", "without_filters", "adaptive",

@@ -10,6 +10,7 @@
 #include <iostream>
 #include <iterator>
 
+#include "apps/settee/call_output.h"
 #include "apps/settee/commands.h"
 #include "apps/settee/text.h"
 #include "settee/hessian/exception.h"
@@ -88,6 +89,18 @@ int complain_of_exception(const Error& error) {
 
 }  // namespace
 
+int print_result(const Value& result, const CallCommand& command) {
+  const bool pretty = command.pretty || (!command.compact && isatty(STDOUT_FILENO) != 0);
+  std::string json = json::to_text(result, pretty ? json::Layout::kPretty : json::Layout::kCompact,
+                                   command.types ? json::TypeNames::kAll : json::TypeNames::kNone);
+  json += '\n';
+  if (std::fwrite(json.data(), 1, json.size(), stdout) != json.size() || std::fflush(stdout) != 0) {
+    complain(kName, "the result cannot be written to standard output");
+    return kFailed;
+  }
+  return kOk;
+}
+
 int run(const CallCommand& command) {
   Result<rpc::Baggage> baggage = read_baggage(command.baggage);
   if (!baggage) return complain(kName, baggage.error());
@@ -95,6 +108,9 @@ int run(const CallCommand& command) {
   std::string text = command.arguments;
   if (text == "-") {
     text.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+  }
+  if (is_http_url(command.url) && !command.has_java_types) {
+    return call_plain(command, text, *baggage);
   }
   std::vector<std::string> types;
   for (const std::string& type : command.java_types) {
@@ -147,15 +163,7 @@ int run(const CallCommand& command) {
       complain(kName, fmt::format("response baggage: {}={}", key, value));
     }
   }
-  const bool pretty = command.pretty || (!command.compact && isatty(STDOUT_FILENO) != 0);
-  std::string json = json::to_text(result, pretty ? json::Layout::kPretty : json::Layout::kCompact,
-                                   command.types ? json::TypeNames::kAll : json::TypeNames::kNone);
-  json += '\n';
-  if (std::fwrite(json.data(), 1, json.size(), stdout) != json.size() || std::fflush(stdout) != 0) {
-    complain(kName, "the result cannot be written to standard output");
-    return kFailed;
-  }
-  return kOk;
+  return print_result(result, command);
 }
 
 }  // namespace settee::cli

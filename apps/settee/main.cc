@@ -98,12 +98,17 @@ int complain(std::string_view command, const Error& error) {
 namespace {
 
 constexpr const char* kUrlForm =
-    "bolt://host:port[,host:port...]/interface[:version[:uniqueId]], "
+    "bolt://host:port[,host:port...]/interface[:version[:uniqueId]] (or http, https, h2c, h2, grpc, "
+    "grpcs in its place), "
     "zookeeper://host:port/interface... "
     "or file:///path#interface...";
 constexpr const char* kCallFooter = R"(Examples:
   settee call bolt://127.0.0.1:12200/com.acme.Quotes:1.0 latest '["ACME"]'
   settee call bolt://127.0.0.1:12200/com.acme.Calc add '[1, 2]' --java-types int,long
+  settee call http://127.0.0.1:12200/com.acme.Quotes latest '{"symbol": "ACME"}'
+
+Over http, https, h2c and h2 the JSON goes as it is, as with curl, unless --java-types is given. gRPC's
+messages follow from a method's description, so grpc:// is for `settee bench` and described clients.
 
 Without --java-types the types sent are those of the JSON values: int or long, double, boolean,
 java.lang.String, java.util.List, java.util.Map, and the class that "$class" names:

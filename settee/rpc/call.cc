@@ -3,6 +3,7 @@
 
 #include "settee/rpc/call.h"
 
+#include "settee/rpc/internal/binding.h"
 #include "settee/rpc/internal/server_core.h"
 
 namespace settee::inline v0::rpc {
@@ -65,6 +66,22 @@ void Call::set_header(std::string_view name, std::string_view value) {
     throw Error(Code::kMisuse, "Call::set_header(): headers are sent by clients");
   }
   sent_->insert_or_assign(std::string(name), std::string(value));
+}
+
+void give_baggage(const Context& context, const Baggage& received) {
+  const auto* wanted = context.get(kResponseBaggage);
+  if (wanted == nullptr || !*wanted) return;
+  for (const auto& [key, value] : received) (**wanted)[key] = value;
+}
+
+const Baggage* joined_headers(const Baggage* context, const Baggage* call, Baggage& both) {
+  if (call == nullptr || call->empty()) {
+    return context == nullptr || context->empty() ? nullptr : context;
+  }
+  if (context == nullptr || context->empty()) return call;
+  both = *call;
+  both.insert(context->begin(), context->end());
+  return &both;
 }
 
 Filter::~Filter() = default;

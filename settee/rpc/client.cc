@@ -9,6 +9,7 @@
 
 #include "settee/base/event_bus.h"
 #include "settee/rpc/internal/client_core.h"
+#include "settee/rpc/internal/http_transport.h"
 #include "settee/rpc/internal/reference.h"
 #include "settee/rpc/internal/url.h"
 #include "settee/rpc/registry.h"
@@ -36,9 +37,34 @@ ClientOptions checked(ClientOptions options) {
 Client::Core::Core(Runtime& r, ClientOptions o)
     : runtime(r),
       options(checked(std::move(o))),
-      bolt(make_bolt_transport(runtime, options)),
       refused(runtime.stats().counter("settee.rpc.client.refused", "1",
                                       "Calls not sent: a limit of the reference")) {}
+
+std::shared_ptr<Transport> Client::Core::transport(std::string_view protocol) {
+  const std::lock_guard lock(mutex_);
+  if (stopped_) throw Error(Code::kStopped, "the client has been stopped");
+  if (const auto found = transports_.find(protocol); found != transports_.end()) {
+    return found->second;
+  }
+  if (protocol != "bolt" && !goes_over_http(protocol)) {
+    throw Error(Code::kInvalidArgument,
+                fmt::format("the protocol '{}' is none of bolt, http, https, h2c, h2, grpc and grpcs",
+                            protocol));
+  }
+  auto made = protocol == "bolt" ? make_bolt_transport(runtime, options)
+                                 : make_http_transport(runtime, options, protocol);
+  return transports_.emplace(protocol, std::move(made)).first->second;
+}
+
+void Client::Core::stop() {
+  std::vector<std::shared_ptr<Transport>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    for (const auto& [protocol, transport] : transports_) all.push_back(transport);
+  }
+  for (const auto& transport : all) transport->stop();
+}
 
 void Client::Core::pin(std::shared_ptr<Address> address) {
   const std::lock_guard lock(mutex_);
@@ -56,9 +82,9 @@ std::shared_ptr<Registry> Client::Core::registry(const std::string& url) {
 Client::Client(Runtime& runtime, ClientOptions options)
     : core_(std::make_shared<Core>(runtime, std::move(options))) {}
 
-Client::~Client() { core_->bolt->stop(); }
+Client::~Client() { core_->stop(); }
 
-void Client::stop() { core_->bolt->stop(); }
+void Client::stop() { core_->stop(); }
 
 void Client::add_filter(FilterUse filter) { core_->filters.add(std::move(filter)); }
 bool Client::remove_filter(std::string_view name) { return core_->filters.remove(name); }
@@ -86,6 +112,7 @@ void apply(const ServiceUrl& parsed, std::string_view url, ReferOptions& options
   const auto wrong = [url](const std::string& why) {
     throw Error(Code::kInvalidArgument, fmt::format("url '{}': {}", url, why));
   };
+  if (parsed.registry.empty()) options.protocol = parsed.protocol;
   if (!parsed.version.empty()) options.version = parsed.version;
   if (!parsed.unique_id.empty()) options.unique_id = parsed.unique_id;
   for (const auto& [key, value] : parsed.parameters) {
@@ -160,7 +187,9 @@ std::shared_ptr<ReferenceCore> Client::make_core(std::string_view url, const Ser
       std::make_shared<ReferenceCore>(core_, service, interface_name, std::move(options), false);
   Providers providers;
   for (const net::Endpoint& endpoint : parsed->endpoints) {
-    providers.emplace_back().endpoint = endpoint;
+    Provider& provider = providers.emplace_back();
+    provider.protocol = parsed->protocol;
+    provider.endpoint = endpoint;
   }
   made->set_addresses(providers);
   return begun(core_, made, url);

@@ -70,6 +70,9 @@ struct ReferMethod {
 struct ReferOptions {
   std::string version = "1.0";
   std::string unique_id = {};
+  /// What the providers are spoken to in: "bolt", "http", "https", "h2c", "h2", "grpc" or "grpcs". A url
+  /// that names addresses says it itself.
+  std::string protocol = "bolt";
   std::string target_app = {};  ///< The provider's application, if it is known.
   /// Of a call with all its tries. Without it: what the provider has published, else the client's.
   std::optional<std::chrono::milliseconds> timeout = {};

@@ -82,6 +82,7 @@ ServiceKey key_of(std::string_view interface_name, const ReferOptions& options) 
   key.interface_name = interface_name;
   key.version = options.version;
   key.unique_id = options.unique_id;
+  key.protocol = options.protocol;
   return key;
 }
 
@@ -151,9 +152,10 @@ ReferenceCore::ReferenceCore(std::shared_ptr<Client::Core> client, const Service
       options_(checked(std::move(options), service, interface_name)),
       key_(key_of(interface_name, options_)),
       name_(key_.unique_name()),
-      target_(client_->bolt->target(target_of(service, key_, options_, client_->options))),
+      transport_(client_->transport(key_.protocol)),
+      target_(transport_->target(target_of(service, key_, options_, client_->options))),
       cluster_(std::make_shared<cluster::Cluster>(
-          client_->runtime, *client_->bolt,
+          client_->runtime, *transport_,
           cluster_of(key_, options_, client_->options, from_registry))),
       started_(client_->runtime.events().channel<ClientCallStarted>()),
       ended_(client_->runtime.events().channel<ClientCallEnded>()),

@@ -5,12 +5,15 @@
 
 #include <fmt/format.h>
 
+#include "settee/rpc/internal/http_transport.h"
+
 namespace settee::inline v0::rpc {
 
 namespace {
 
 constexpr std::string_view kForms =
-    "bolt://host:port[,host:port...][/interface[:version[:uniqueId]]][?key=value], "
+    "bolt://host:port[,host:port...][/interface[:version[:uniqueId]]][?key=value] (or http, https, "
+    "h2c, h2, grpc, grpcs in its place), "
     "zookeeper://host:port[/root][/interface...] or file:///path[#interface...]";
 
 // What stands behind the last `mark`, which is taken off.
@@ -49,14 +52,16 @@ Result<ServiceUrl> ServiceUrl::parse(std::string_view url) {
   }
   std::string_view query = take_behind(rest, rest.find('?'));
   std::string_view service;
-  if (scheme == "bolt") {
+  if (scheme == "bolt" || goes_over_http(scheme)) {
+    parsed.protocol = scheme;
+    const std::uint16_t usual = scheme == "http" ? 80 : scheme == "https" ? 443 : 12200;
     if (!rest.starts_with("unix:")) {
       const std::size_t slash = rest.find('/');
       service = take_behind(rest, slash);
     }
     for (bool more = true; more;) {
       const std::size_t comma = rest.find(',');
-      Result<net::Endpoint> endpoint = net::Endpoint::parse(rest.substr(0, comma), 12200);
+      Result<net::Endpoint> endpoint = net::Endpoint::parse(rest.substr(0, comma), usual);
       if (!endpoint) return wrong(endpoint.error().message());
       parsed.endpoints.push_back(*std::move(endpoint));
       more = comma != std::string_view::npos;

@@ -70,6 +70,29 @@ std::unique_ptr<ArgumentSource> ValueArguments::keep() {
   return std::make_unique<ValueArguments>(list_, dialect_);
 }
 
+Result<void> write_arguments(Buffer& out, Codec codec, const hessian::WriterState& state,
+                             const MethodInfo* method, void* const* arguments,
+                             std::span<const hessian::Value> values) {
+  if (codec == Codec::kProtobuf) {
+    return write_message(out, *method->parameters[0].type, arguments[0]);
+  }
+  if (codec == Codec::kJson) return json::write_arguments(out, method->parameters, arguments);
+  hessian::Writer writer(out, state);
+  if (method == nullptr) {
+    for (const hessian::Value& value : values) {
+      if (Result<void> written = hessian::encode(writer, value); !written) return written;
+    }
+    return {};
+  }
+  writer.keep_identities();
+  for (std::size_t i = 0; i < method->parameters.size(); ++i) {
+    const ParameterInfo& parameter = method->parameters[i];
+    Result<void> written = hessian::encode(writer, *parameter.type, arguments[i]);
+    if (!written) return of_argument(written.error(), *method, i);
+  }
+  return {};
+}
+
 Result<void> write_message(Buffer& out, const TypeInfo& type, const void* message) {
   if (type.kind != Kind::kMessage) {
     return Error(Code::kEncode,

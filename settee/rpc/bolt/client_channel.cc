@@ -532,34 +532,8 @@ Result<void> Channel::send(PendingCall& call) {
                                   request.codec, call.id_, timeout);
   out.append(prefix.frame);
   frame.content = frame.begin + 22 + prefix.content_offset;
-  Result<void> written;
-  switch (request.codec) {
-    case Codec::kHessian: {
-      hessian::Writer writer(out, prefix.state);
-      if (request.method == nullptr) {
-        for (const hessian::Value& value : request.values) {
-          if (written = hessian::encode(writer, value); !written) break;
-        }
-        break;
-      }
-      writer.keep_identities();
-      for (std::size_t i = 0; i < request.method->parameters.size(); ++i) {
-        const ParameterInfo& parameter = request.method->parameters[i];
-        written = hessian::encode(writer, *parameter.type, request.arguments[i]);
-        if (!written) {
-          written = written.error().within(fmt::format("argument {} '{}'", i + 1, parameter.name));
-          break;
-        }
-      }
-      break;
-    }
-    case Codec::kProtobuf:
-      written = write_message(out, *request.method->parameters[0].type, request.arguments[0]);
-      break;
-    case Codec::kJson:
-      written = json::write_arguments(out, request.method->parameters, request.arguments);
-      break;
-  }
+  Result<void> written = write_arguments(out, request.codec, prefix.state, request.method,
+                                         request.arguments, request.values);
   if (written && !finish_frame(out, frame, prefix.class_size, prefix.header_size)) {
     written = Error(Code::kLimit, "the arguments are longer than a Bolt frame can be (2 GiB)");
   }

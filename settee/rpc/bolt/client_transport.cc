@@ -291,23 +291,6 @@ struct CancelCall {
 
 constexpr std::string_view kGenericObjects = "2";
 
-void give_baggage(const Context& context, const Baggage& received) {
-  const auto* wanted = context.get(kResponseBaggage);
-  if (wanted == nullptr || !*wanted) return;
-  for (const auto& [key, value] : received) (**wanted)[key] = value;
-}
-
-// Those of the Context and of the call, which win; `both` is for when there are some of each.
-const Baggage* joined(const Baggage* context, const Baggage* call, Baggage& both) {
-  if (call == nullptr || call->empty()) {
-    return context == nullptr || context->empty() ? nullptr : context;
-  }
-  if (context == nullptr || context->empty()) return call;
-  both = *call;
-  both.insert(context->begin(), context->end());
-  return &both;
-}
-
 Task<void> BoltTarget::call(Outgoing outgoing) {
   const settee::detail::PromiseBase& self = co_await settee::detail::this_promise();
   const Context context = Context::share(self.context);
@@ -350,7 +333,7 @@ Task<void> BoltTarget::call(Outgoing outgoing) {
     request.now = outgoing.now;
     const Baggage* baggage = context.get(kRequestBaggage);
     if (baggage != nullptr && baggage->empty()) baggage = nullptr;
-    const Baggage* headers = joined(context.get(kRequestHeaders), outgoing.headers, both);
+    const Baggage* headers = joined_headers(context.get(kRequestHeaders), outgoing.headers, both);
     if (method == nullptr) {
       own_prefix = make_prefix(request.name, outgoing.types, request.codec, kGenericObjects,
                                baggage, headers);

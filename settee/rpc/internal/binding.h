@@ -108,6 +108,12 @@ struct Outgoing {
   TimePoint now = began;
 };
 
+/// Puts a response's baggage where the caller wants it.
+void give_baggage(const Context& context, const Baggage& received);
+/// The headers of a Context and of a call, which win. Null: there are none. `both` is for when there are
+/// some of each.
+const Baggage* joined_headers(const Baggage* context, const Baggage* call, Baggage& both);
+
 /// As events name it: "sync", "callback" or "oneway".
 std::string_view invoke_type(settee::detail::CallMode mode) noexcept;
 

@@ -25,10 +25,13 @@ class Client::Core {
 
   Runtime& runtime;
   const ClientOptions options;
-  const std::shared_ptr<Transport> bolt;
   FilterSet filters;
   Counter& refused;  // by a limit of a reference
 
+  /// The connections of a protocol; an Error (kInvalidArgument) for one that is not spoken.
+  std::shared_ptr<Transport> transport(std::string_view protocol);
+  /// Ends all of them. Not on a loop.
+  void stop();
   /// Keeps the connections to an address that the program names itself: references to it come and go.
   void pin(std::shared_ptr<Address> address);
   /// One for each url, shared by all references.
@@ -37,6 +40,8 @@ class Client::Core {
  private:
   std::mutex mutex_;
   std::map<std::string, std::shared_ptr<Registry>> registries_;
+  std::map<std::string, std::shared_ptr<Transport>, std::less<>> transports_;
+  bool stopped_ = false;
   std::map<Address*, std::shared_ptr<Address>> pinned_;
 };
 

@@ -114,6 +114,7 @@ class ReferenceCore {
       methods_;  // of a described service, in its order; then those named in options
   MethodRules others_;
   std::atomic<std::size_t> in_flight_{0};
+  const std::shared_ptr<Transport> transport_;
   const std::unique_ptr<Target> target_;
   const std::shared_ptr<cluster::Cluster> cluster_;
   std::unique_ptr<LocalTarget> local_;   // null: calls go over connections only

@@ -4,6 +4,7 @@
 // The urls by which services are named:
 //
 //   bolt://host:port[,host:port...][/interface[:version[:uniqueId]]][?key=value&...]
+//   http://, https://, h2c://, h2://, grpc://, grpcs:// in the same form
 //   zookeeper://host:port[,host:port...][/root][/interface[:version[:uniqueId]]][?key=value&...]
 //   file:///path[#interface[:version[:uniqueId]]][?key=value&...]
 //
@@ -28,6 +29,7 @@ inline constexpr std::string_view kUnknownKind =
     "unknown kind; expected zookeeper://host:port[,host:port...][/root] or file:///path";
 
 struct ServiceUrl {
+  std::string protocol = "bolt";         ///< Of the endpoints.
   std::vector<net::Endpoint> endpoints;  ///< At least one, if there is no registry.
   std::string registry;                  ///< Its url, or empty.
   std::string interface_name;            ///< Empty if the url has no path.

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "settee/base/service.h"
+#include "settee/rpc/bolt/frame.h"
 #include "settee/rpc/bolt/internal/sofa_message.h"
 
 namespace settee::inline v0::rpc::bolt {
@@ -79,6 +80,12 @@ class JsonArguments final : public ArgumentSource {
  private:
   std::span<const std::uint8_t> content_;
 };
+
+/// Writes a call's arguments behind what brought a Hessian stream to `state`: those of `method`, or
+/// `values` if that is null.
+Result<void> write_arguments(Buffer& out, Codec codec, const hessian::WriterState& state,
+                             const MethodInfo* method, void* const* arguments,
+                             std::span<const hessian::Value> values);
 
 /// Writes a protobuf message.
 Result<void> write_message(Buffer& out, const TypeInfo& type, const void* message);
