@@ -36,7 +36,16 @@ for package in java.lang java.math java.util java.time; do
   options+=(--add-opens "java.base/$package=ALL-UNNAMED")
 done
 
-exec java "${options[@]}" -cp "$out/classes:$out/lib/*" \
+# SOFARPC 5.13.2 asks for Netty 4.1.44, which sends HTTP/2 requests without their authority; servers that hold to
+# RFC 9113 refuse those. The newer parts of Netty that gRPC brings along send it.
+path="$out/classes"
+case " $* " in
+  *" --protocol h2c "*)
+    for jar in "$out"/lib/netty-*-4.1.79.Final.jar; do path+=":$jar"; done
+    ;;
+esac
+
+exec java "${options[@]}" -cp "$path:$out/lib/*" \
   -Dfile.encoding=UTF-8 \
   -Dlogging.path="$out/logs" -DloggingRoot="$out/logs" \
   "com.settee.interop.peer.$program" "$@"

@@ -451,6 +451,7 @@ bool Http1Session::upgrade_to_http2(const Request& request) {
   disarm();
   upgraded_ = true;
   Request first = std::move(parser_->request());
+  first.peer = wire_.peer;
   for (const char* name : {"connection", "upgrade", "http2-settings"}) first.headers.remove(name);
   connection().switch_protocol(
       std::make_unique<Http2Session>(hand_over(), std::move(first), *settings));

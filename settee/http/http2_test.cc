@@ -187,17 +187,20 @@ TEST_F(Http2Test, StopAnswersWhatItHasBegunAndSaysGoodbye) {
 }
 
 TEST_F(Http2Test, ARequestOfHttp1MayAskForIt) {
+  table_->add("GET", "/peer", [](settee::http::Request request) -> Task<settee::http::Response> {
+    co_return settee::http::Response(200, "text/plain", request.peer ? "known" : "unknown");
+  });
   serve();
   Http2Peer peer(port(), false);
   ASSERT_TRUE(
-      peer.send_raw("GET /hello HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings\r\n"
+      peer.send_raw("GET /peer HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings\r\n"
                     "upgrade: h2c\r\nhttp2-settings: AAQAAP__\r\n\r\n"));
   const Answer switching = peer.peer().answer();
   EXPECT_EQ(switching.status, 101);
   EXPECT_TRUE(switching.has("upgrade: h2c\r\n"));
   ASSERT_TRUE(peer.send_raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" +
                             Http2Peer::frame(NGHTTP2_SETTINGS, 0, 0, "")));
-  EXPECT_EQ(peer.answer(1).body, "hello");
+  EXPECT_EQ(peer.answer(1).body, "known");
   ASSERT_TRUE(peer.ask(3, "/nap?ms=1"));
   EXPECT_EQ(peer.answer(3).body, "slept");
 }

@@ -81,6 +81,20 @@ final class CallCases {
     Check.same("broken " + UNICODE, e.getMessage());
   }
 
+  /** Over HTTP all errors are text: 160 is what the method has thrown, 299 what the framework has refused. */
+  void httpErrors() {
+    for (String serialization : new String[] {"hessian2", "json"}) {
+      TypeService types = peer.refer(TypeService.class, config -> config.setSerialization(serialization));
+      SofaRpcException thrown = Check.fails(SofaRpcException.class, () -> types.fail(7, "out of stock"));
+      Check.same(160, thrown.getErrorType());
+      Check.contains(thrown.getMessage(), "com.settee.interop.BizException: out of stock");
+      MissingService missing = peer.refer(MissingService.class, config -> config.setSerialization(serialization));
+      SofaRpcException refused = Check.fails(SofaRpcException.class, () -> missing.anything("x"));
+      Check.same(299, refused.getErrorType());
+      Check.contains(refused.getMessage(), "cannot find service: [com.settee.interop.MissingService]");
+    }
+  }
+
   private void unknownMethod() {
     SofaRpcException e = Check.fails(SofaRpcException.class,
         () -> peer.generic().$invoke("noSuchMethod", new String[] {"java.lang.String"}, new Object[] {"x"}));

@@ -33,7 +33,7 @@ public final class PeerClient {
   public static void main(String[] args) {
     Options options = new Options(args,
         Set.of("--port", "--host", "--cases", "--skip", "--idle-seconds", "--heartbeat-ms", "--reconnect-seconds",
-            "--registry"),
+            "--registry", "--protocol"),
         Set.of("--list"));
     if (options.has("--idle-seconds")) {
       // Bolt reads these once, when the first connection is made.
@@ -50,7 +50,8 @@ public final class PeerClient {
       Options.usage("--port or --registry is required");
     }
     Peer peer = options.has("--registry") ? new Peer(Peer.zookeeper(options.text("--registry", "")))
-        : new Peer(options.text("--host", "127.0.0.1"), options.number("--port", 0));
+        : new Peer(options.text("--protocol", "bolt"), options.text("--host", "127.0.0.1"),
+            options.number("--port", 0));
     Map<String, Case> cases = new LinkedHashMap<>();
     if (options.has("--idle-seconds")) {
       int seconds = options.number("--idle-seconds", 0);
@@ -66,6 +67,7 @@ public final class PeerClient {
       CallCases calls = new CallCases(peer);
       new TypeCases(peer).addTo(cases);
       calls.addTo(cases);
+      onRequest.put("http_errors", calls::httpErrors);
       onRequest.put("busy", calls::busy);
       onRequest.put("refused_caller", calls::refusedCaller);
       onRequest.put("custom_header", calls::customHeader);
