@@ -73,8 +73,12 @@ class HttpTransportTest : public testing::TestWithParam<const char*> {
 
 template <class T>
 Error error_of(Task<T> task) {
-  const Result<T> result = as_result(std::move(task)).get();
-  return result ? Error(Code::kUnknown, "no error") : result.error();
+  try {
+    static_cast<void>(std::move(task).get());
+  } catch (const Error& error) {
+    return error;
+  }
+  return Error(Code::kUnknown, "no error");
 }
 
 TEST_P(HttpTransportTest, CarriesArgumentsAndResults) {

@@ -207,7 +207,8 @@ FLOORS = (
     ("http",),
     ("tracer", "lookout"),
     ("rpc",),
-    ("rpc/bolt", "rpc/rest", "rpc/grpc", "rpc/registry", "rpc/observe"),
+    ("rpc/bolt",),  # SOFARPC's convention for HTTP has Bolt's content in its bodies
+    ("rpc/rest", "rpc/grpc", "rpc/registry", "rpc/observe"),
     ("boot",),
     ("ark",),
     ("admin",),
