@@ -97,6 +97,14 @@ struct WhyCommand {
 };
 int run(const WhyCommand& command);
 
+struct DescribeCommand {
+  std::string url;  ///< A server's, over HTTP; with a service in its path.
+  bool proto = false;
+  std::chrono::milliseconds timeout{3000};
+  TlsFlags tls;
+};
+int run(const DescribeCommand& command);
+
 struct ServicesCommand {
   std::string url;  ///< A registry's.
   std::chrono::milliseconds timeout{3000};

@@ -98,7 +98,8 @@ int complain(std::string_view command, const Error& error) {
 namespace {
 
 constexpr const char* kUrlForm =
-    "bolt://host:port[,host:port...]/interface[:version[:uniqueId]] (or http, https, h2c, h2, grpc, "
+    "bolt://host:port[,host:port...]/interface[:version[:uniqueId]] (or http, https, h2c, h2, "
+    "grpc, "
     "grpcs in its place), "
     "zookeeper://host:port/interface... "
     "or file:///path#interface...";
@@ -125,6 +126,12 @@ schedule, whatever the server does, and a latency runs from the time at which it
 
 Exit status: 0 no call failed, 1 some did, 2 bad usage, 3 no connection or no answer to the first
 call.)";
+constexpr const char* kDescribeFooter = R"(Without --proto: an OpenAPI 3.1 document of all services.
+
+  settee describe http://127.0.0.1:12200
+  settee describe http://127.0.0.1:12200/com.acme.Quotes --proto > quotes.proto
+
+Exit status: 0 printed, 1 the server refused, 2 bad usage, 3 no connection or no answer in time.)";
 constexpr const char* kDecodeFooter =
     R"(FILE may hold hex digits (plain, or a dump of xxd, hexdump -C or od -Ax -tx1), the bytes
 themselves, or packets (classic .pcap); which one is seen from its content.
@@ -161,12 +168,14 @@ class CommandLine {
     add_decode();
     add_why();
     add_services();
+    add_describe();
     help_ = app_.add_subcommand("help", "Tells about a command");
-    help_->add_option("COMMAND", help_topic_, "call, bench, decode, why or services");
+    help_->add_option("COMMAND", help_topic_, "call, bench, decode, describe, why or services");
   }
 
   int run(int argc, char** argv) {
-    if (argc < 2) return wrong("give a command: call, bench, decode, why, services or help");
+    if (argc < 2)
+      return wrong("give a command: call, bench, decode, describe, why, services or help");
     const std::vector<CLI::App*> known = app_.get_subcommands([](CLI::App*) { return true; });
     if (argv[1][0] != '-' && std::none_of(known.begin(), known.end(), [&](const CLI::App* command) {
           return command->get_name() == argv[1];
@@ -203,6 +212,11 @@ class CommandLine {
       why_command_.tls = tls_;
       why_command_.timeout = std::chrono::milliseconds(why_timeout_ms_);
       return cli::run(why_command_);
+    }
+    if (describe_->parsed()) {
+      describe_command_.tls = tls_;
+      describe_command_.timeout = std::chrono::milliseconds(why_timeout_ms_);
+      return cli::run(describe_command_);
     }
     if (services_->parsed()) {
       services_command_.timeout = std::chrono::milliseconds(why_timeout_ms_);
@@ -338,10 +352,24 @@ class CommandLine {
         ->capture_default_str();
   }
 
+  void add_describe() {
+    describe_ = app_.add_subcommand("describe", "Prints what a server says of its services");
+    describe_->footer(kDescribeFooter);
+    describe_
+        ->add_option("URL", describe_command_.url, "http://host:port[/interface[:version[:id]]]")
+        ->required();
+    describe_->add_flag("--proto", describe_command_.proto, "A .proto file, for clients of gRPC");
+    describe_->add_option("--timeout", why_timeout_ms_, "Milliseconds to wait")
+        ->check(range(1, 86'400'000))
+        ->type_name("N")
+        ->capture_default_str();
+    add_tls(*describe_);
+  }
+
   // What was wrong, on one line, and where to read more.
   int wrong(std::string_view why) const {
     const CLI::App* here = &app_;
-    for (const CLI::App* command : {call_, bench_, decode_, why_, services_}) {
+    for (const CLI::App* command : {call_, bench_, decode_, describe_, why_, services_}) {
       if (command->parsed()) here = command;
     }
     const std::string name = here == &app_ ? "" : here->get_name();
@@ -356,7 +384,7 @@ class CommandLine {
     const CLI::App* topic = &app_;
     if (!help_topic_.empty()) {
       topic = nullptr;
-      for (const CLI::App* command : {call_, bench_, decode_, why_, services_}) {
+      for (const CLI::App* command : {call_, bench_, decode_, describe_, why_, services_}) {
         if (command->get_name() == help_topic_) topic = command;
       }
       if (topic == nullptr) return wrong(fmt::format("there is no command '{}'", help_topic_));
@@ -372,6 +400,7 @@ class CommandLine {
   CLI::App* call_ = nullptr;
   CLI::App* bench_ = nullptr;
   CLI::App* decode_ = nullptr;
+  CLI::App* describe_ = nullptr;
   CLI::App* why_ = nullptr;
   CLI::App* services_ = nullptr;
   CLI::App* help_ = nullptr;
@@ -388,6 +417,7 @@ class CommandLine {
   CallCommand call_command_;
   BenchCommand bench_command_;
   DecodeCommand decode_command_;
+  DescribeCommand describe_command_;
   WhyCommand why_command_;
   ServicesCommand services_command_;
   int why_timeout_ms_ = 3000;

@@ -56,9 +56,9 @@ Context HostedCall::make_context(const Origin& origin) {
     context = context.with(kRequestBaggage, *origin.baggage);
   }
   if (way_.server != nullptr && way_.server->events.calls()) {
-    watched_ = std::make_unique<CallWatch>(*way_.server, call_, origin.protocol, origin.invoke_type,
-                                           std::string(origin.peer_app), origin.request_bytes,
-                                           context);
+    watched_ =
+        std::make_unique<CallWatch>(*way_.server, call_, origin.protocol, origin.invoke_type,
+                                    std::string(origin.peer_app), origin.request_bytes, context);
   }
   if (origin.stop.stop_possible()) on_cancel_.emplace(origin.stop, CancelCall{item_});
   return context;
@@ -132,9 +132,7 @@ void HostedCall::conclude(const Result<void>& done) {
 
 Result<void> let_in(Server::Core& server, MethodEntry& method, const Call& call,
                     const Baggage* baggage, TimePoint now) {
-  const auto where = [&] {
-    return fmt::format("{}#{}", method.service->unique_name, method.name);
-  };
+  const auto where = [&] { return fmt::format("{}#{}", method.service->unique_name, method.name); };
   if (server.options.authenticate) {
     const Result<void> passed = server.authenticate(call, baggage);
     if (!passed) {

@@ -64,8 +64,7 @@ class HttpServing final : public ServerBinding {
   }
   std::unique_ptr<net::Protocol> serve(std::shared_ptr<Server::Core> core,
                                        net::Connection& connection) override {
-    return server_.protocol(connection,
-                            [core](net::Connection& closed) { core->forget(closed); });
+    return server_.protocol(connection, [core](net::Connection& closed) { core->forget(closed); });
   }
   void drain() override { server_.drain(); }
   void stop() override { server_.stop(); }

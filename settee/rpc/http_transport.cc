@@ -23,9 +23,9 @@ struct Scheme {
   http::Url::Scheme scheme;
 };
 constexpr std::array kSchemes{
-    Scheme{"http", http::Url::Scheme::kHttp},  Scheme{"https", http::Url::Scheme::kHttps},
-    Scheme{"h2c", http::Url::Scheme::kH2c},    Scheme{"h2", http::Url::Scheme::kH2},
-    Scheme{"grpc", http::Url::Scheme::kH2c},   Scheme{"grpcs", http::Url::Scheme::kH2},
+    Scheme{"http", http::Url::Scheme::kHttp}, Scheme{"https", http::Url::Scheme::kHttps},
+    Scheme{"h2c", http::Url::Scheme::kH2c},   Scheme{"h2", http::Url::Scheme::kH2},
+    Scheme{"grpc", http::Url::Scheme::kH2c},  Scheme{"grpcs", http::Url::Scheme::kH2},
 };
 
 const Scheme* find_scheme(std::string_view protocol) noexcept {
@@ -84,7 +84,8 @@ struct HttpStats {
   explicit HttpStats(Stats& all)
       : calls(all.counter("settee.rpc.client.calls", "1", "Calls sent")),
         failures(all.counter("settee.rpc.client.failures", "1", "Calls that ended with an error")),
-        timeouts(all.counter("settee.rpc.client.timeouts", "1", "Calls without an answer in time")) {}
+        timeouts(
+            all.counter("settee.rpc.client.timeouts", "1", "Calls without an answer in time")) {}
   Counter& calls;
   Counter& failures;
   Counter& timeouts;
@@ -221,9 +222,7 @@ std::unique_ptr<Target> HttpTransport::target(TargetOptions target_options) {
 
 }  // namespace
 
-bool goes_over_http(std::string_view protocol) noexcept {
-  return find_scheme(protocol) != nullptr;
-}
+bool goes_over_http(std::string_view protocol) noexcept { return find_scheme(protocol) != nullptr; }
 
 std::shared_ptr<Transport> make_http_transport(Runtime& runtime, const ClientOptions& options,
                                                std::string_view protocol) {

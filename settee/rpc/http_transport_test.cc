@@ -118,8 +118,7 @@ TEST_P(HttpTransportTest, CarriesBaggageBothWays) {
   serve();
   const auto answered = std::make_shared<Baggage>();
   const Baggage sent{{"tenant", "acme"}};
-  const Context context =
-      Context().with(kRequestBaggage, sent).with(kResponseBaggage, answered);
+  const Context context = Context().with(kRequestBaggage, sent).with(kResponseBaggage, answered);
   auto probe = this->probe();
   runtime_->run(with_context(context, probe->echo("x")));
   EXPECT_EQ((*answered)["tenant"], "got acme");

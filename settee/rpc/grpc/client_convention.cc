@@ -20,8 +20,8 @@ namespace {
 
 // At most eight digits, and not less than there is: the caller's own clock ends the call.
 std::string timeout_text(Duration left) {
-  const auto ms = std::max<std::int64_t>(
-      1, std::chrono::ceil<std::chrono::milliseconds>(left).count());
+  const auto ms =
+      std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(left).count());
   if (ms < 100'000'000) return fmt::format("{}m", ms);
   return fmt::format("{}S", std::min<std::int64_t>(ms / 1000 + 1, 99'999'999));
 }
@@ -32,10 +32,11 @@ class GrpcConvention final : public HttpConvention {
       : target_(target.name), app_(options.app_name) {
     message_options_.max_message = options.max_frame;
     if (target.service != nullptr) return;
-    throw Error(Code::kInvalidArgument,
-                fmt::format("{}: calls by name have no form in gRPC, whose messages follow from the "
-                            "methods' description; use http:// or bolt://",
-                            target_));
+    throw Error(
+        Code::kInvalidArgument,
+        fmt::format("{}: calls by name have no form in gRPC, whose messages follow from the "
+                    "methods' description; use http:// or bolt://",
+                    target_));
   }
 
   Result<http::Request> request(const HttpOutgoing& out) const override {

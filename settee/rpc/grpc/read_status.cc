@@ -110,8 +110,7 @@ Result<void> read_status(const http::Headers& trailers) {
     return Error(Code::kProtocol, text ? fmt::format("grpc-status is \"{}\"", text->substr(0, 32))
                                        : std::string("the answer has no grpc-status"));
   }
-  std::string message =
-      http::percent_decode(trailers.get("grpc-message")).value_or(std::string());
+  std::string message = http::percent_decode(trailers.get("grpc-message")).value_or(std::string());
   const Details details = read_details(trailers.get("grpc-status-details-bin"));
   if (!details.exception.empty()) return business_error(details, std::move(message));
   const Code code = details.code.value_or(code_of(static_cast<Status>(std::min(number, 255))));

@@ -80,8 +80,8 @@ class HostedCall : public MethodFrame, public Next::Terminal, public RunningCall
   const TimePoint callers_deadline_;
   TimePoint deadline_;  // the earlier of that and the service's own
   Call call_;
-  bool answered_ = false;         // the method has a result
-  std::optional<Error> failure_;  // that the method has no part in
+  bool answered_ = false;               // the method has a result
+  std::optional<Error> failure_;        // that the method has no part in
   std::unique_ptr<CallWatch> watched_;  // null: nobody listens
 
  private:

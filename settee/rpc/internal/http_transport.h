@@ -20,10 +20,10 @@ namespace settee::inline v0::rpc {
 /// A call on its way out.
 struct HttpOutgoing {
   const Outgoing& call;
-  std::string_view service;                ///< Unique name.
-  const Baggage* baggage = nullptr;        ///< Null: none.
-  const Baggage* headers = nullptr;        ///< Null: none.
-  Duration left = Duration::max();         ///< Until the call's deadline.
+  std::string_view service;          ///< Unique name.
+  const Baggage* baggage = nullptr;  ///< Null: none.
+  const Baggage* headers = nullptr;  ///< Null: none.
+  Duration left = Duration::max();   ///< Until the call's deadline.
 };
 
 /// How the calls of one service look as HTTP requests.

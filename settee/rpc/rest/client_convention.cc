@@ -81,8 +81,8 @@ class SofaConvention final : public HttpConvention {
     hessian::WriterState state;
     if (codec == Codec::kHessian) {
       const bolt::RequestNames names{
-          out.service,           call.name,        target_app_, app_,
-          call.method ? "" : "2", types_of(call), out.headers};
+          out.service,    call.name,  target_app_, app_, call.method ? "" : "2",
+          types_of(call), out.headers};
       const bolt::RequestPrefix prefix = bolt::make_hessian_prefix(names, dialect_, out.baggage);
       body.append(std::string_view(prefix.frame).substr(prefix.content_offset));
       state = prefix.state;
@@ -160,8 +160,8 @@ class SofaConvention final : public HttpConvention {
     if (answer.status == 200) return Error(Code::kBusiness, std::move(text));
     Code code = Code::kPeerError;
     if (answer.status == 404) {
-      code = text.find("method") == std::string::npos ? Code::kServiceNotFound
-                                                      : Code::kMethodNotFound;
+      code =
+          text.find("method") == std::string::npos ? Code::kServiceNotFound : Code::kMethodNotFound;
     } else if (answer.status == 503) {
       code = Code::kBusy;
     } else if (answer.status == 504) {
