@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "settee/hessian/json.h"
-#include "settee/rpc/bolt/internal/arguments.h"
-#include "settee/rpc/bolt/internal/sofa_message.h"
+#include "settee/rpc/bolt/internal/arguments.h"  // settee-check: allow floors
+#include "settee/rpc/bolt/internal/sofa_message.h"  // settee-check: allow floors
 #include "settee/rpc/internal/http_transport.h"
 
 namespace settee::inline v0::rpc {
