@@ -6,7 +6,7 @@
     grpc_peers_test.py SERVER CLIENT...     e.g. grpc_peers_test.py grpc_server node grpc_client.js
     grpc_peers_test.py SERVER --proto FILE
 
-SERVER is the program grpc_server. CLIENT gets the port as its last argument, and must end with 0. With --proto it is
+SERVER is the program grpc_server, or interop_server. CLIENT gets the port as its last argument, and must end with 0. With --proto it is
 only asked whether FILE is, behind its licence, what the server derives.
 """
 
@@ -26,7 +26,7 @@ def check_proto(server, file):
 def run_client(server, client):
     process = subprocess.Popen([server], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        port = process.stdout.readline().strip()
+        port = process.stdout.readline().strip().removeprefix("READY port=")
         code = subprocess.run([*client, port], timeout=120).returncode
         process.stdin.close()
         ended = process.wait(60)
