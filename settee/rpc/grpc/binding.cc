@@ -72,8 +72,18 @@ Task<http::Response> unary(std::shared_ptr<Server::Core> core, http::Request req
   codec.message = std::move(*message);
   if (metadata.sofa) codec.triple = triple_request(codec.message.span());
 
-  const Result<MethodEntry*> method =
+  Result<MethodEntry*> method =
       find_called(*core, *path, metadata, codec.triple ? &codec.triple->types : nullptr);
+  if (codec.triple && !codec.triple->hessian()) {
+    if (method && matches(**method, path->method, codec.triple->types)) {
+      co_return failed_response(
+          Error(Code::kPeerDecode, fmt::format("triple: serialization {} is not known here, only "
+                                               "hessian2",
+                                               codec.triple->serialize_type.substr(0, 32))));
+    }
+    codec.triple.reset();
+    method = find_called(*core, *path, metadata);
+  }
   if (!method) co_return failed_response(method.error());
 
   HttpCallOptions call;

@@ -259,6 +259,14 @@ TEST_F(GrpcServerTest, JavasGenericMessagesHoldHessian) {
   EXPECT_EQ(outcome.messages, std::vector<std::string>{std::string(expected.take().view())})
       << outcome.message;
   EXPECT_EQ(call("add", request.view()).status, "3") << "without SOFARPC's headers it is protobuf";
+  Output json;
+  grpc::put_text(json, 1, "json");
+  grpc::put_text(json, 2, "40");
+  grpc::put_text(json, 2, "2");
+  grpc::put_text(json, 3, "int");
+  grpc::put_text(json, 3, "long");
+  EXPECT_EQ(call("add", json.take().view(), sofa).message,
+            "triple: serialization json is not known here, only hessian2");
   // A stub made of the .proto sends ordinary messages, with the same headers.
   EXPECT_EQ(call("echo", text_message("x"), sofa).messages,
             std::vector<std::string>{text_message("x")});

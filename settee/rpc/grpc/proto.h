@@ -13,8 +13,8 @@
 //
 // One file holds the services of one Java package, with all types that they use, so that services
 // share their types. A field's number is the position of its member or parameter: new ones belong at
-// the end. Which type has which form is in docs/guide.md; a method of which a type has none is left
-// out, and a comment in its place says why.
+// the end. Which type has which form is in docs/protocols/grpc.md; a method of which a type has none
+// is left out, and a comment in its place says why.
 //
 // Threads: plain functions.
 

@@ -22,8 +22,9 @@ std::optional<TripleRequest> triple_request(std::span<const std::uint8_t> messag
       default: return std::nullopt;
     }
   }
-  const bool hessian = request.serialize_type == "hessian2" || request.serialize_type == "hessian";
-  if (!reader.rule().empty() || !hessian || request.arguments.size() != request.types.size()) {
+  const bool empty = request.types.empty();
+  if (!reader.rule().empty() || request.arguments.size() != request.types.size() ||
+      (empty && !request.hessian())) {
     return std::nullopt;
   }
   return request;

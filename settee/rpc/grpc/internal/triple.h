@@ -30,10 +30,15 @@ struct TripleRequest {
   std::string_view serialize_type;
   std::vector<std::span<const std::uint8_t>> arguments;
   std::vector<std::string_view> types;
+
+  /// In any other serialization only the types can tell it from a message of three texts.
+  bool hessian() const noexcept {
+    return serialize_type == "hessian2" || serialize_type == "hessian";
+  }
 };
 
 /// The generic request in `message`, which it points into. Nothing if it is certainly another message:
-/// one with other fields, of another serialization, or with fewer types than arguments.
+/// one with other fields, with fewer types than arguments, or with neither and no name of Hessian's.
 SETTEE_API std::optional<TripleRequest> triple_request(std::span<const std::uint8_t> message);
 
 SETTEE_API Result<void> read_arguments(const TripleRequest& request,
