@@ -15,7 +15,7 @@
 namespace settee::inline v0::rpc::rest {
 
 /// "/com.acme.Quotes:1.0/latest"
-class CallPath {
+class SETTEE_API CallPath {
  public:
   /// The first two segments, percent-decoded; nothing if there are fewer, one is empty, or an escape is
   /// broken. The path must outlive it.
