@@ -53,21 +53,6 @@ sockaddr_in loopback(int port) {
   return address;
 }
 
-/// Below the range from which the kernel takes ports for outgoing connections: it must still be
-/// free when the server is started again.
-int free_port() {
-  static int next = 20'000 + static_cast<int>(getpid() % 9'000);
-  for (int attempt = 0; attempt < 5'000; ++attempt) {
-    const int port = 20'000 + (next++ - 20'000) % 10'000;
-    const Socket socket;
-    const sockaddr_in address = loopback(port);
-    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-      return port;
-    }
-  }
-  throw std::runtime_error("no free port for a ZooKeeper server");
-}
-
 zhandle_t* opened(void* handle) { return static_cast<zhandle_t*>(handle); }
 
 void check(int rc, const std::string& what) {
@@ -92,6 +77,10 @@ zhandle_t* connect(const std::string& address) {
 }
 
 }  // namespace
+
+std::unique_ptr<RegistryClient> ZookeeperServer::client() const {
+  return std::make_unique<ZookeeperClient>(address());
+}
 
 ZookeeperServer::ZookeeperServer(bool started) {
   std::string pattern = std::filesystem::temp_directory_path() / "zookeeper.XXXXXX";

@@ -12,36 +12,36 @@
 
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "interop/tests/peer_process.h"
+#include "interop/tests/registry_server.h"
 
 namespace interop {
 
-class ZookeeperServer {
+class ZookeeperServer final : public RegistryServer {
  public:
   /// Returns when it serves, unless told not to start it yet.
   explicit ZookeeperServer(bool started = true);
-  ~ZookeeperServer();
+  ~ZookeeperServer() override;
   ZookeeperServer(const ZookeeperServer&) = delete;
   ZookeeperServer& operator=(const ZookeeperServer&) = delete;
 
   int port() const { return port_; }
   /// "127.0.0.1:2181"
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
-  std::string url() const { return "zookeeper://" + address(); }
+  std::string address() const override { return "127.0.0.1:" + std::to_string(port_); }
+  std::string url() const override { return "zookeeper://" + address(); }
+  std::unique_ptr<RegistryClient> client() const override;
+  std::string online() const override { return "\1"; }
+  std::string offline() const override { return std::string(1, '\0'); }
 
-  void start();
-  /// kill -9
-  void kill();
-  /// What it has kept is gone, with all sessions. Only while it does not run.
-  void lose_data();
-  /// It hangs: its connections stay, and say nothing.
-  void suspend();
-  void resume();
+  void start() override;
+  void kill() override;
+  void lose_data() override;
+  void suspend() override;
+  void resume() override;
   /// One of its four-letter commands.
   std::string ask(const std::string& word) const;
 
@@ -51,27 +51,19 @@ class ZookeeperServer {
   std::optional<Child> child_;
 };
 
-/// A plain client of the server, to see and change what is there as it is.
-class ZookeeperClient {
+class ZookeeperClient final : public RegistryClient {
  public:
   explicit ZookeeperClient(const std::string& address);
-  ~ZookeeperClient();
+  ~ZookeeperClient() override;
   ZookeeperClient(const ZookeeperClient&) = delete;
   ZookeeperClient& operator=(const ZookeeperClient&) = delete;
 
-  struct Node {
-    std::string data;
-    std::int64_t owner = 0;
-    std::int64_t created = 0;
-  };
-  /// Nothing if there is none.
-  std::optional<Node> get(const std::string& path) const;
-  /// Empty if there is no such node.
-  std::vector<std::string> children(const std::string& path) const;
-  /// With its parents.
-  void create(const std::string& path, const std::string& data, bool ephemeral = false) const;
-  void set(const std::string& path, const std::string& data) const;
-  void remove(const std::string& path) const;
+  std::optional<Node> get(const std::string& path) const override;
+  std::vector<std::string> children(const std::string& path) const override;
+  void create(const std::string& path, const std::string& data,
+              bool ephemeral = false) const override;
+  void set(const std::string& path, const std::string& data) const override;
+  void remove(const std::string& path) const override;
 
  private:
   void* handle_ = nullptr;

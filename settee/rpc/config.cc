@@ -90,7 +90,7 @@ class Checker {
   }
 
   void check(const std::string& at, const RegistryConfig& registry) {
-    if (registry.protocol == "zookeeper") {
+    if (registry.protocol == "zookeeper" || registry.protocol == "etcd") {
       if (registry.address.empty()) {
         problem(config_path(at, "address"),
                 "expected host:port[,host:port...][/root], got nothing");
@@ -106,8 +106,9 @@ class Checker {
       }
     } else {
       problem(config_path(at, "protocol"),
-              fmt::format("expected zookeeper or local, got \"{}\"; there are no other registries",
-                          registry.protocol));
+              fmt::format(
+                  "expected zookeeper, etcd or local, got \"{}\"; there are no other registries",
+                  registry.protocol));
     }
   }
 

@@ -392,9 +392,10 @@ TEST_F(RpcConfigTest, ValuesThatCannotBeAreToldWithTheirPlace) {
             std::string::npos);
   EXPECT_NE(error("client: {cluster: failsafe}").find("failover, failfast, broadcast"),
             std::string::npos);
-  EXPECT_EQ(error("registries: {a: {protocol: nacos, address: \"h:1\"}}"),
-            "settee.yaml:1:28: registries.a.protocol: expected zookeeper or local, got \"nacos\"; "
-            "there are no other registries");
+  EXPECT_EQ(
+      error("registries: {a: {protocol: nacos, address: \"h:1\"}}"),
+      "settee.yaml:1:28: registries.a.protocol: expected zookeeper, etcd or local, got \"nacos\"; "
+      "there are no other registries");
   EXPECT_EQ(error("faultTolerance: {timeWindow: 10}"),
             "settee.yaml:1:30: faultTolerance.timeWindow: expected a duration such as 50ms, 3s or "
             "2m from 1s to 1d, got 10ms");

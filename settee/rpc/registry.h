@@ -36,8 +36,8 @@ struct ConsumerInfo {
 };
 
 struct RegistryOptions {
-  /// ZooKeeper: so long after the last sign of a process its providers vanish. The server has
-  /// limits of its own (by default 2 and 20 of its ticks).
+  /// ZooKeeper, etcd: so long after the last sign of a process its providers vanish. ZooKeeper's
+  /// server has limits of its own (by default 2 and 20 of its ticks), etcd's takes whole seconds.
   std::chrono::milliseconds session_timeout{20'000};
   std::chrono::milliseconds scan_period{2'000};  ///< Local file: how often it is looked at.
   /// A directory of this machine, made if it is not there (mode 0700), in which the last known
@@ -49,7 +49,8 @@ struct RegistryOptions {
   std::string backup_directory = {};
   /// ZooKeeper: SOFARPC's parameters scheme and addAuth, "digest" and "user:password". Nodes are then
   /// made for that user alone, who may read and change them. Never logged. Empty: nobody in
-  /// particular, and nodes that all may read and change.
+  /// particular, and nodes that all may read and change. etcd: a user of its own and his password; the
+  /// scheme is "password", and what he may do is the server's affair.
   std::string auth_scheme = {};
   std::string auth = {};
 };
@@ -60,7 +61,7 @@ class SETTEE_API Registry {
 
   virtual ~Registry();
 
-  /// "zookeeper://127.0.0.1:2181", "file:///run/services"
+  /// "zookeeper://127.0.0.1:2181", "etcd://127.0.0.1:2379", "file:///run/services"
   virtual const std::string& address() const noexcept = 0;
   /// How it is, for a person: "connected", or what is tried, for how long, and why it fails:
   /// "connection lost 12 s ago, connecting to 127.0.0.1:2181 for 12 s: Connection refused". What
@@ -107,8 +108,9 @@ class SETTEE_API Registry {
   Registry& operator=(const Registry&) = delete;
 };
 
-/// `url`: zookeeper://host:port[,host:port...][/root] or file:///path. Throws an Error
-/// (kInvalidArgument) that says what is wrong with it. Does not wait for a connection.
+/// `url`: zookeeper://host:port[,host:port...][/root], etcd://host:port[,host:port...][/root] (without
+/// TLS) or file:///path. Throws an Error (kInvalidArgument) that says what is wrong with it. Does not
+/// wait for a connection.
 SETTEE_API std::shared_ptr<Registry> open_registry(Runtime& runtime, std::string_view url,
                                                    RegistryOptions options = {});
 

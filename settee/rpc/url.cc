@@ -14,7 +14,8 @@ namespace {
 constexpr std::string_view kForms =
     "bolt://host:port[,host:port...][/interface[:version[:uniqueId]]][?key=value] (or http, https, "
     "h2c, h2, grpc, grpcs in its place), "
-    "zookeeper://host:port[/root][/interface...] or file:///path[#interface...]";
+    "zookeeper://host:port[/root][/interface...], etcd://host:port[/root][/interface...] "
+    "or file:///path[#interface...]";
 
 // What stands behind the last `mark`, which is taken off.
 std::string_view take_behind(std::string_view& text, std::size_t mark) {
@@ -67,14 +68,14 @@ Result<ServiceUrl> ServiceUrl::parse(std::string_view url) {
       more = comma != std::string_view::npos;
       if (more) rest.remove_prefix(comma + 1);
     }
-  } else if (scheme == "zookeeper") {
+  } else if (scheme == "zookeeper" || scheme == "etcd") {
     if (const std::size_t slash = rest.rfind('/');
         slash != std::string_view::npos &&
         rest.find_first_of(".:", slash) != std::string_view::npos) {
       service = take_behind(rest, slash);
     }
     if (rest.empty()) return wrong("no server is named");
-    parsed.registry = fmt::format("zookeeper://{}", rest);
+    parsed.registry = fmt::format("{}://{}", scheme, rest);
   } else if (scheme == "file") {
     service = take_behind(rest, rest.find('#'));
     if (rest.empty()) return wrong("no file is named");

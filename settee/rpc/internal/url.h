@@ -6,9 +6,10 @@
 //   bolt://host:port[,host:port...][/interface[:version[:uniqueId]]][?key=value&...]
 //   http://, https://, h2c://, h2://, grpc://, grpcs:// in the same form
 //   zookeeper://host:port[,host:port...][/root][/interface[:version[:uniqueId]]][?key=value&...]
+//   etcd://... (the same)
 //   file:///path[#interface[:version[:uniqueId]]][?key=value&...]
 //
-// In a zookeeper url the last part of the path is the interface if it has a dot or a colon.
+// In a zookeeper or etcd url the last part of the path is the interface if it has a dot or a colon.
 
 #pragma once
 

@@ -16,7 +16,6 @@ namespace {
 
 // Java peers compare it: they write headers and Hessian's newer forms to those of at least 5.10.0.
 constexpr std::string_view kRpcVersion = "51403";
-constexpr std::uint16_t kZookeeperPort = 2181;
 
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -213,17 +212,17 @@ std::string in_words(std::chrono::milliseconds time) {
   return fmt::format("{} days", time / 24h);
 }
 
-Result<ZookeeperAddress> ZookeeperAddress::parse(std::string_view url) {
-  const auto wrong = [url](std::string_view why) {
-    return Error(
-        Code::kInvalidArgument,
-        fmt::format("registry '{}': {}; expected zookeeper://host:port[,host:port...][/root]", url,
-                    why));
+Result<RegistryAddress> RegistryAddress::parse(std::string_view url, std::string_view scheme,
+                                               std::uint16_t default_port) {
+  const auto wrong = [url, scheme](std::string_view why) {
+    return Error(Code::kInvalidArgument,
+                 fmt::format("registry '{}': {}; expected {}://host:port[,host:port...][/root]",
+                             url, why, scheme));
   };
-  constexpr std::string_view kScheme = "zookeeper://";
-  if (!url.starts_with(kScheme)) return wrong("it does not begin with zookeeper://");
-  std::string_view rest = url.substr(kScheme.size());
-  ZookeeperAddress address;
+  const std::string begin = fmt::format("{}://", scheme);
+  if (!url.starts_with(begin)) return wrong(fmt::format("it does not begin with {}", begin));
+  std::string_view rest = url.substr(begin.size());
+  RegistryAddress address;
   address.root = "/";
   if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
     std::string_view root = rest.substr(slash);
@@ -242,9 +241,9 @@ Result<ZookeeperAddress> ZookeeperAddress::parse(std::string_view url) {
     const std::size_t comma = rest.find(',');
     const std::string_view server = rest.substr(0, comma);
     if (server.empty()) return wrong("a server is missing");
-    Result<net::Endpoint> endpoint = net::Endpoint::parse(server, kZookeeperPort);
+    Result<net::Endpoint> endpoint = net::Endpoint::parse(server, default_port);
     if (!endpoint) return wrong(endpoint.error().message());
-    if (endpoint->unix_path) return wrong("ZooKeeper has no Unix sockets");
+    if (endpoint->unix_path) return wrong("it has no Unix sockets");
     address.servers.push_back(*std::move(endpoint));
     if (comma == std::string_view::npos) break;
     rest.remove_prefix(comma + 1);
@@ -252,7 +251,7 @@ Result<ZookeeperAddress> ZookeeperAddress::parse(std::string_view url) {
   return address;
 }
 
-std::string ZookeeperAddress::hosts() const {
+std::string RegistryAddress::hosts() const {
   std::string text;
   for (const net::Endpoint& server : servers)
     text += (text.empty() ? "" : ",") + server.to_string();

@@ -167,20 +167,25 @@ TEST(RegistryNames, ConsumerUrl) {
 }
 
 TEST(RegistryNames, ZookeeperAddresses) {
-  const ZookeeperAddress plain = ZookeeperAddress::parse("zookeeper://127.0.0.1:2181").value();
+  const RegistryAddress plain =
+      RegistryAddress::parse("zookeeper://127.0.0.1:2181", "zookeeper", kZookeeperPort).value();
   EXPECT_EQ(plain.hosts(), "127.0.0.1:2181");
   EXPECT_EQ(plain.root, "/");
-  const ZookeeperAddress full = ZookeeperAddress::parse("zookeeper://a:1,b,[::1]:3/x/y").value();
+  const RegistryAddress full =
+      RegistryAddress::parse("zookeeper://a:1,b,[::1]:3/x/y", "zookeeper", kZookeeperPort).value();
   EXPECT_EQ(full.hosts(), "a:1,b:2181,[::1]:3");
   EXPECT_EQ(full.root, "/x/y/");
-  EXPECT_EQ(ZookeeperAddress::parse("zookeeper://a:1/").value().root, "/");
-  EXPECT_EQ(ZookeeperAddress::parse("zookeeper://a:1/x/").value().root, "/x/");
+  EXPECT_EQ(RegistryAddress::parse("zookeeper://a:1/", "zookeeper", kZookeeperPort).value().root,
+            "/");
+  EXPECT_EQ(RegistryAddress::parse("zookeeper://a:1/x/", "zookeeper", kZookeeperPort).value().root,
+            "/x/");
   for (const char* wrong :
        {"zookeeper://", "zookeeper://a:1,", "zookeeper://,a:1", "zookeeper:a:1",
         "zookeeper://a:1//x", "zookeeper://a:x", "zookeeper://a:99999", "zookeeper://unix:/x",
         "zookeeper://u:p@h:1", "zookeeper://h:1?scheme=digest",
         "zookeeper://h:1/root?scheme=digest"}) {
-    const Result<ZookeeperAddress> address = ZookeeperAddress::parse(wrong);
+    const Result<RegistryAddress> address =
+        RegistryAddress::parse(wrong, "zookeeper", kZookeeperPort);
     ASSERT_FALSE(address) << wrong;
     EXPECT_EQ(address.error().code(), Code::kInvalidArgument);
     EXPECT_NE(address.error().message().find(wrong), std::string::npos);

@@ -38,7 +38,12 @@ std::shared_ptr<Registry> open_registry(Runtime& runtime, std::string_view url,
     throw wrong(kNoZookeeper);
 #endif
   }
-  throw wrong(kUnknownKind);
+  if (scheme == "etcd") {
+    return registry::make_registry(registry::make_etcd_keeper(runtime, url, options), runtime);
+  }
+  throw wrong(
+      "unknown kind; expected zookeeper://host:port[,host:port...][/root], "
+      "etcd://host:port[,host:port...][/root] or file:///path");
 }
 
 }  // namespace settee::inline v0::rpc

@@ -55,7 +55,7 @@ std::string parent_of(const std::string& path) { return path.substr(0, path.rfin
 
 class ZookeeperKeeper final : public Keeper {
  public:
-  ZookeeperKeeper(Runtime& runtime, std::string url, ZookeeperAddress servers,
+  ZookeeperKeeper(Runtime& runtime, std::string url, RegistryAddress servers,
                   const RegistryOptions& options)
       : Keeper(runtime, std::move(url), options),
         servers_(std::move(servers)),
@@ -654,7 +654,7 @@ class ZookeeperKeeper final : public Keeper {
     services_.clear();
   }
 
-  const ZookeeperAddress servers_;
+  const RegistryAddress servers_;
   const std::string base_;
   const milliseconds session_timeout_;
   const std::string auth_scheme_;
@@ -680,7 +680,7 @@ class ZookeeperKeeper final : public Keeper {
 
 std::shared_ptr<Keeper> make_zookeeper_keeper(Runtime& runtime, std::string_view url,
                                               const RegistryOptions& options) {
-  Result<ZookeeperAddress> servers = ZookeeperAddress::parse(url);
+  Result<RegistryAddress> servers = RegistryAddress::parse(url, "zookeeper", kZookeeperPort);
   if (!servers) throw servers.error();
   return std::make_shared<ZookeeperKeeper>(runtime, std::string(url), *std::move(servers), options);
 }

@@ -25,7 +25,7 @@ namespace settee::inline v0::rpc {
 
 namespace {
 
-using registry::ZookeeperAddress;
+using registry::RegistryAddress;
 using registry::zookeeper::Answer;
 using registry::zookeeper::probe;
 using registry::zookeeper::Session;
@@ -39,8 +39,8 @@ constexpr milliseconds kProbePause{2'000};
 
 class DynamicZookeeper final : public DynamicStore {
  public:
-  DynamicZookeeper(Runtime& runtime, std::string url, ZookeeperAddress servers,
-                   std::string_view app, const DynamicConfigOptions& options)
+  DynamicZookeeper(Runtime& runtime, std::string url, RegistryAddress servers, std::string_view app,
+                   const DynamicConfigOptions& options)
       : DynamicStore(runtime, std::move(url)),
         servers_(std::move(servers)),
         path_(fmt::format("{}sofa-rpc/config/{}", servers_.root, app)),
@@ -109,7 +109,8 @@ class DynamicZookeeper final : public DynamicStore {
       trouble({});
       return far();
     }
-    if (rc != ZCLOSING && rc != ZAUTHFAILED) trouble(fmt::format("{}: reading {}: {}", address(), path_, text_of(rc)));
+    if (rc != ZCLOSING && rc != ZAUTHFAILED)
+      trouble(fmt::format("{}: reading {}: {}", address(), path_, text_of(rc)));
     list_at_ = Clock::now() + pause_;
     pause_ = std::min(pause_ * 2, kLongestPause);
     return list_at_;
@@ -206,7 +207,7 @@ class DynamicZookeeper final : public DynamicStore {
     return failed;
   }
 
-  const ZookeeperAddress servers_;
+  const RegistryAddress servers_;
   const std::string path_;
   const milliseconds session_timeout_;
   const std::string auth_scheme_;
@@ -233,7 +234,8 @@ class DynamicZookeeper final : public DynamicStore {
 std::shared_ptr<DynamicConfig> open_dynamic_zookeeper(Runtime& runtime, std::string_view url,
                                                       std::string_view app,
                                                       const DynamicConfigOptions& options) {
-  Result<ZookeeperAddress> servers = ZookeeperAddress::parse(url);
+  Result<RegistryAddress> servers =
+      RegistryAddress::parse(url, "zookeeper", registry::kZookeeperPort);
   if (!servers) throw servers.error();
   return std::make_shared<DynamicZookeeper>(runtime, std::string(url), *std::move(servers), app,
                                             options);

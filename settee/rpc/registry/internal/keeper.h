@@ -203,5 +203,7 @@ std::shared_ptr<Keeper> make_file_keeper(Runtime& runtime, std::string_view url,
                                          const RegistryOptions& options);
 std::shared_ptr<Keeper> make_zookeeper_keeper(Runtime& runtime, std::string_view url,
                                               const RegistryOptions& options);
+std::shared_ptr<Keeper> make_etcd_keeper(Runtime& runtime, std::string_view url,
+                                         const RegistryOptions& options);
 
 }  // namespace settee::inline v0::rpc::registry

@@ -60,15 +60,19 @@ SETTEE_API Providers latest(const std::vector<Entry>& entries);
 /// How long something has lasted, for a person: "300 ms", "12 s", "5 min", "3 h", "8 days".
 SETTEE_API std::string in_words(std::chrono::milliseconds time);
 
-/// "zookeeper://host:port,host:port/root", taken apart.
-struct ZookeeperAddress {
+/// "zookeeper://host:port,host:port/root", taken apart; etcd's are alike.
+struct RegistryAddress {
   std::vector<net::Endpoint> servers;
   std::string root;  ///< With slashes at both ends, at least "/".
 
   /// An Error (kInvalidArgument) says what is wrong with it.
-  SETTEE_API static Result<ZookeeperAddress> parse(std::string_view url);
+  SETTEE_API static Result<RegistryAddress> parse(std::string_view url, std::string_view scheme,
+                                                  std::uint16_t default_port);
   /// "host:port,host:port", as ZooKeeper's client takes it.
   SETTEE_API std::string hosts() const;
 };
+
+/// Of a server without one.
+inline constexpr std::uint16_t kZookeeperPort = 2181;
 
 }  // namespace settee::inline v0::rpc::registry
