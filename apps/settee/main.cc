@@ -99,9 +99,8 @@ namespace {
 
 constexpr const char* kUrlForm =
     "bolt://host:port[,host:port...]/interface[:version[:uniqueId]] (or http, https, h2c, h2, "
-    "grpc, "
-    "grpcs in its place), "
-    "zookeeper://host:port/interface... "
+    "grpc, grpcs in its place), "
+    "zookeeper://host:port/interface..., etcd://host:port/interface... "
     "or file:///path#interface...";
 constexpr const char* kCallFooter = R"(Examples:
   settee call bolt://127.0.0.1:12200/com.acme.Quotes:1.0 latest '["ACME"]'
@@ -344,7 +343,8 @@ class CommandLine {
     services_ = app_.add_subcommand("services", "Lists what a registry knows");
     services_->footer(kServicesFooter);
     services_
-        ->add_option("URL", services_command_.url, "zookeeper://host:port[/root] or file:///path")
+        ->add_option("URL", services_command_.url,
+                     "zookeeper://host:port[/root], etcd://host:port[/root] or file:///path")
         ->required();
     services_->add_option("--timeout", why_timeout_ms_, "Milliseconds for each step")
         ->check(range(1, 86'400'000))

@@ -58,6 +58,17 @@ settee::Task<settee::http::Response> countdown(settee::http::Request) {
 }
 // [/source]
 
+// [client]
+settee::Task<std::string> price(settee::http::Client& client, std::string server) {
+  settee::http::Request request;  // a GET, unless it says otherwise
+  request.headers.add("accept", "application/json");
+  const settee::http::Response answer =
+      co_await client.send(server + "/quote?symbol=ACME", std::move(request));
+  if (answer.status != 200) co_return "none";
+  co_return std::string(answer.body.text());
+}
+// [/client]
+
 TEST(Http, TheGuidesServerAnswers) {
   settee::Runtime runtime;
   std::atomic<int> seen{0};
@@ -100,8 +111,11 @@ TEST(Http, TheGuidesServerAnswers) {
             std::string::npos);
   EXPECT_EQ(ask(url + "/countdown"), "3\n2\n1\n");
   EXPECT_EQ(ask("-X PUT -d 12345 " + url + "/files/any/name"), "5");
+  settee::http::Client client(runtime);
+  EXPECT_EQ(price(client, url).get(), R"({"cents":10550})");
+  client.stop();
   server.stop();
-  EXPECT_EQ(seen, 4);
+  EXPECT_EQ(seen, 5);
 }
 
 }  // namespace

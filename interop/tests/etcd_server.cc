@@ -14,19 +14,51 @@
 
 #include "settee/hessian/json.h"
 #include "settee/http/client.h"
-#include "settee/rpc/registry/internal/etcd_gateway.h"
 
 namespace interop {
 
 using namespace std::chrono_literals;
 using settee::hessian::Value;
-using settee::rpc::registry::etcd::base64;
-using settee::rpc::registry::etcd::from_base64;
-using settee::rpc::registry::etcd::number;
 
 namespace {
 
 constexpr std::chrono::seconds kStartTime{60};
+
+constexpr std::string_view kDigits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+std::string base64(std::string_view bytes) {
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    unsigned bits = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      bits = bits << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      out += i + k > bytes.size() ? '=' : kDigits[bits >> (18 - 6 * k) & 63];
+    }
+  }
+  return out;
+}
+
+std::string from_base64(std::string_view text) {
+  std::string out;
+  unsigned bits = 0;
+  int count = 0;
+  for (const char c : text.substr(0, text.find('='))) {
+    bits = bits << 6 | static_cast<unsigned>(kDigits.find(c));
+    if ((count += 6) < 8) continue;
+    count -= 8;
+    out += static_cast<char>(bits >> count & 255);
+  }
+  return out;
+}
+
+// The gateway writes numbers as texts, and leaves out what is 0.
+std::int64_t number(const Value& value) {
+  const settee::Result<std::string_view> text = value.as_string();
+  return text ? std::stoll(std::string(*text)) : 0;
+}
 
 settee::RuntimeOptions quiet() {
   settee::RuntimeOptions options;
@@ -84,7 +116,7 @@ class EtcdClient final : public RegistryClient {
  private:
   static std::string text(const Value& value) {
     const settee::Result<std::string_view> encoded = value.as_string();
-    return encoded ? from_base64(*encoded).value_or("") : "";
+    return encoded ? from_base64(*encoded) : "";
   }
   void put(const std::string& path, const std::string& data, const std::string& lease) const {
     call("kv/put", R"({"key":")" + base64(path) + R"(","value":")" + base64(data) +
