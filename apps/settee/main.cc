@@ -98,8 +98,8 @@ int complain(std::string_view command, const Error& error) {
 namespace {
 
 constexpr const char* kUrlForm =
-    "bolt://host:port[,host:port...]/interface[:version[:uniqueId]] (or http, https, h2c, h2, grpc "
-    "or grpcs in its place), "
+    "bolt://host:port[,host:port...]/interface[:version[:uniqueId]] (or http, https, h2c, h2, "
+    "grpc, grpcs in its place), "
     "zookeeper://host:port/interface..., etcd://host:port/interface... "
     "or file:///path#interface...";
 constexpr const char* kCallFooter = R"(Examples:

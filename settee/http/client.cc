@@ -332,6 +332,7 @@ Task<Response> Client::Core::send(Url url, Request request, SendOptions wanted) 
   if (!loop.in_loop()) co_await resume_on(loop);
   std::optional<Error> error;
   for (std::size_t redirects = 0;; ++redirects) {
+    if (Result<void> may = settee::context().check("not sent"); !may) error = may.error();
     if (stopped.load()) error = Error(Code::kStopped, "the client has been stopped");
     if (Result<void> fine = check(request); !error && !fine) error = fine.error();
     if (error) break;

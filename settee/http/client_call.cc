@@ -46,8 +46,6 @@ ClientCall::ClientCall(std::shared_ptr<Client::Core> core, Loop& loop, const Url
   core_->stats.in_flight.add();
 }
 
-ClientCall::~ClientCall() { core_->stats.in_flight.subtract(); }
-
 std::string_view ClientCall::host() const noexcept {
   return request.headers.find("host").value_or(url.authority);
 }
@@ -264,7 +262,7 @@ void ClientCall::give_up(const Error& why) {
 
 // No session or pool has it any more, and its request is not sent on.
 void ClientCall::leave() {
-  where_ = Where::kDone;
+  if (std::exchange(where_, Where::kDone) != Where::kDone) core_->stats.in_flight.subtract();
   session_ = nullptr;
   if (inflow_) inflow_->bringer = nullptr;
   if (pump_cancel_) pump_cancel_->cancel();

@@ -79,7 +79,7 @@ class Http2Client final : public ClientSession, private Timer {
   void pump_later() { loop().at_turn_end(pump_hook_); }
   void resume(ClientCall& call, Stream& stream);
   void reset(std::int32_t id, std::uint32_t code);
-  void end_call(std::int32_t id, Stream& stream, Error error, ClientCall::Again again);
+  void end_call(Stream& stream, Error error, ClientCall::Again again);
   void end_calls(const Error& why, bool lost);
   void stop_peer(ClientLimit limit, std::string rule);
   void head_read(std::int32_t id, Stream& stream, bool end);
@@ -233,7 +233,7 @@ struct Http2Client::Glue {
               : Error(Code::kProtocol,
                       fmt::format("the answer of {} cannot be used: HTTP/2 {}", me.peer(), name));
       if (!stream.reset_by_peer && !refused) me.core().refused(ClientLimit::kBadAnswer);
-      me.end_call(id, stream, why.with_detail(std::make_shared<StreamReset>(error)),
+      me.end_call(stream, why.with_detail(std::make_shared<StreamReset>(error)),
                   refused ? ClientCall::Again::kYes : ClientCall::Again::kNo);
     }
     me.remove(id);
@@ -428,7 +428,7 @@ void Http2Client::abandon(ClientCall& call) {
   if (!connection_.closed() && !closing_) reset(call.stream, NGHTTP2_CANCEL);
 }
 
-void Http2Client::end_call(std::int32_t, Stream& stream, Error error, ClientCall::Again again) {
+void Http2Client::end_call(Stream& stream, Error error, ClientCall::Again again) {
   const std::shared_ptr<ClientCall> held = std::move(stream.call);
   if (held) held->on_failed(std::move(error), again);
 }
@@ -450,7 +450,7 @@ void Http2Client::head_read(std::int32_t id, Stream& stream, bool end) {
   const std::shared_ptr<ClientCall> held = stream.call;
   if (stream.header_bytes > options().max_header || stream.fields > options().max_fields) {
     core().refused(ClientLimit::kHeader);
-    end_call(id, stream,
+    end_call(stream,
              Error(Code::kLimit,
                    fmt::format("the answer of {} has more than {} bytes or {} fields in its header "
                                "(max_header, max_fields)",
@@ -467,7 +467,7 @@ void Http2Client::head_read(std::int32_t id, Stream& stream, bool end) {
       return;
     }
     core().refused(ClientLimit::kBadAnswer);
-    end_call(id, stream,
+    end_call(stream,
              Error(Code::kProtocol, fmt::format("{} answers with status 1xx more than {} times",
                                                 peer(), kMostInterim)),
              ClientCall::Again::kNo);

@@ -63,7 +63,10 @@ void ClientPool::withdraw(const ClientCall& call) {
 
 std::string ClientPool::waits_for() const {
   if (connecting_ > 0) return "connecting";
-  return fmt::format("waiting for one of {} connections that are all in use", held_.size());
+  std::string text =
+      fmt::format("waiting for one of {} connections that are all in use", held_.size());
+  if (last_failure_) text += fmt::format(" (making another: {})", last_failure_->message());
+  return text;
 }
 
 ClientSession* ClientPool::choose() const {
@@ -184,6 +187,7 @@ void ClientPool::begin(net::Socket socket, std::shared_ptr<const net::TlsClientC
 
 void ClientPool::ready(ClientSession& session, bool http2) {
   core_->stats.connects.add();
+  last_failure_.reset();
   known_ = true;
   many_ = http2;
   session.start();
@@ -222,6 +226,7 @@ void ClientPool::lost_handshake(net::Connection& connection, const Error& why) {
 
 // A connection could not be made. Calls that wait for others that are there, or come, go on to.
 void ClientPool::failed(const Error& why) {
+  last_failure_ = why;
   if (held_.empty() && connecting_ == 0) {
     const std::deque<std::shared_ptr<ClientCall>> waiting = std::exchange(waiting_, {});
     for (const auto& call : waiting) call->on_failed(why, ClientCall::Again::kNo);

@@ -281,6 +281,8 @@ TEST_P(ClientTest, ACallEndsAtItsDeadlineAndTheServerHearsOfIt) {
             std::string::npos)
       << late.message();
   EXPECT_TRUE(eventually([&] { return cancelled_ == 1; }));
+  EXPECT_EQ(error_of(with_timeout(0ms, get("/nap?ms=60000"))).code(), Code::kTimeout);
+  EXPECT_EQ(napping_, 1) << "it was sent after its deadline";
   SendOptions own;
   own.timeout = 30ms;
   EXPECT_EQ(error_of(client_->send(url("/nap?ms=60000"), Request(), own)).code(), Code::kTimeout);

@@ -133,7 +133,6 @@ class ClientCall final : public std::enable_shared_from_this<ClientCall>, privat
 
   ClientCall(std::shared_ptr<Client::Core> core, Loop& loop, const Url& url, Request request,
              bool streaming, std::size_t max_body);
-  ~ClientCall();
 
   const Url url;
   Request request;
@@ -179,7 +178,6 @@ class ClientCall final : public std::enable_shared_from_this<ClientCall>, privat
   bool reused = false;      ///< The connection has had calls before this.
 
  private:
-  friend class ClientPool;
   enum class Where : std::uint8_t { kNew, kQueued, kBegun, kDone };
 
   void want_body() override {}
@@ -256,9 +254,10 @@ class ClientPool final : public std::enable_shared_from_this<ClientPool> {
   std::vector<Held> held_;
   std::deque<std::shared_ptr<ClientCall>> waiting_;
   std::size_t connecting_ = 0;
-  std::size_t securing_ = 0;  // of those, in held_ already
-  bool known_ = false;        // which version the server speaks
-  bool many_ = false;         // calls on a connection: it is HTTP/2
+  std::size_t securing_ = 0;           // of those, in held_ already
+  bool known_ = false;                 // which version the server speaks
+  bool many_ = false;                  // calls on a connection: it is HTTP/2
+  std::optional<Error> last_failure_;  // to connect, since it last succeeded
 };
 
 }  // namespace settee::inline v0::http

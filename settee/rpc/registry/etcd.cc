@@ -521,7 +521,6 @@ class EtcdKeeper final : public Keeper {
       service.pause = std::min(service.pause * 2, kLongestPause);
       return true;
     }
-    if (std::exchange(service.pause, kFirstPause) != kFirstPause) trouble({});
     const std::map<std::string, Child> before = std::exchange(service.children, {});
     for (const hessian::Value& one : found.value["kvs"].items()) take(path, service, one, before);
     service.listed = true;
@@ -539,6 +538,7 @@ class EtcdKeeper final : public Keeper {
     bool changed = false;
     bool over = false;
     for (const hessian::Value& answer : service.watching->take()) {
+      if (std::exchange(service.pause, kFirstPause) != kFirstPause) trouble({});
       for (const hessian::Value& event : answer["events"].items()) {
         changed = true;
         const hessian::Value& type = event["type"];
@@ -555,10 +555,12 @@ class EtcdKeeper final : public Keeper {
     const std::optional<Error> ended = service.watching->ended();
     if (ended || over) {
       // Of a compaction, or because the connection has gone: the list tells what was missed.
-      log(LogLevel::kDebug, fmt::format("{}: {} is listed anew: {}", address(), path,
-                                        ended ? ended->message() : "the watch was cancelled"));
+      const std::string why = ended ? ended->message() : "the watch was cancelled";
+      log(LogLevel::kDebug, fmt::format("{}: {} is listed anew: {}", address(), path, why));
+      if (service.pause != kFirstPause) trouble(fmt::format("watching {}: {}", path, why));
       service.stop_watching();
-      service.not_before = Clock::now() + kFirstPause;
+      service.not_before = Clock::now() + service.pause;
+      service.pause = std::min(service.pause * 2, kLongestPause);
     }
     if (changed) tell(service.listenings, listed(service));
   }

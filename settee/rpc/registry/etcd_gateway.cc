@@ -100,6 +100,7 @@ Gateway::Gateway(Runtime& runtime, RegistryAddress servers, std::string auth,
   RuntimeOptions options;
   options.threads = 1;
   options.name = "etcd";
+  options.pool.core = 1;  // looks up names
   options.log = [&runtime](LogLevel level, std::string_view component, std::string_view message) {
     runtime.log(level, component, message);
   };
