@@ -14,6 +14,7 @@
 #include "settee/rpc/grpc/internal/proto_codec.h"
 #include "settee/rpc/grpc/internal/streaming.h"
 #include "settee/rpc/grpc/internal/triple.h"
+#include "settee/rpc/grpc/proto.h"
 #include "settee/rpc/internal/http_call.h"
 
 namespace settee::inline v0::rpc {
@@ -120,7 +121,7 @@ class Binding final : public HttpBinding {
   std::shared_ptr<const http::Handler> find(const http::Request& head,
                                             http::Response& otherwise) override {
     const std::string_view type = head.headers.get("content-type");
-    if (!type.starts_with("application/grpc")) return nullptr;
+    if (!type.starts_with("application/grpc")) return proto_of(head, otherwise);
     if (head.version != http::Version::kHttp2) {
       otherwise = http::Response::problem(505, "gRPC needs HTTP/2");
     } else if (!is_grpc(type)) {
@@ -154,6 +155,26 @@ class Binding final : public HttpBinding {
           return serve(held.lock(), std::move(request));
         },
         options);
+  }
+
+  // "GET /com.acme.Quotes.proto": what its clients are made from.
+  std::shared_ptr<const http::Handler> proto_of(const http::Request& head,
+                                                http::Response& otherwise) {
+    constexpr std::string_view kEnding = ".proto";
+    std::string_view name = head.path();
+    if (!name.ends_with(kEnding) || name.find('/', 1) != std::string_view::npos) return nullptr;
+    if (head.method != "GET" && head.method != "HEAD") return nullptr;
+    name.remove_suffix(kEnding.size());
+    name.remove_prefix(1);
+    const std::shared_ptr<Server::Core> core = core_.lock();
+    ServiceEntry* const service = core == nullptr ? nullptr : find_service(*core, name);
+    if (service == nullptr || !service->enter()) return nullptr;
+    std::vector<MethodInfo> methods;
+    for (const MethodEntry& method : service->methods) methods.push_back(*method.info);
+    const ServiceInfo info{service->key.interface_name, methods};
+    otherwise = http::Response(200, "text/plain; charset=utf-8", proto_text(info));
+    service->leave();
+    return nullptr;
   }
 
   // Whether the method is a streaming one. What does not exist is not: it is answered all the same.
