@@ -266,7 +266,7 @@ class CallTest(WithEchoServer):
                 ((), "URL is required"),
                 (("bolt://127.0.0.1:1/a.B",), "METHOD is required"),
                 (("bolt://127.0.0.1:1", "m"), "no interface"),
-                (("http://127.0.0.1:1/a.B", "m"), "'http' is not spoken"),
+                (("ftp://127.0.0.1:1/a.B", "m"), "'ftp' is not spoken"),
                 (("bolt://127.0.0.1:1/a.B", "m", '["open'), "arguments"),
                 (("bolt://127.0.0.1:1/a.B", "m", "[1]", "--java-types", "int,int"), "2 arguments"),
                 (("bolt://127.0.0.1:1/a.B", "m", "[1]", "--java-types", ""), "no types"),

@@ -57,6 +57,9 @@ std::shared_ptr<Transport> Client::Core::transport(std::string_view protocol) {
 }
 
 void Client::Core::stop() {
+  if (Loop::current() != nullptr) {
+    throw Error(Code::kMisuse, "Client::stop() on a loop's thread would wait for itself");
+  }
   std::vector<std::shared_ptr<Transport>> all;
   {
     const std::lock_guard lock(mutex_);
