@@ -8,30 +8,30 @@
 
 // [describe]
 namespace shop {
-struct Prices {
-  virtual ~Prices() = default;
+struct Rates {
+  virtual ~Rates() = default;
   virtual settee::Task<std::int64_t> cents(std::string symbol) = 0;
 };
 }  // namespace shop
-SETTEE_SERVICE(shop::Prices, "com.acme.Prices", (cents, symbol).route("GET", "/prices/{symbol}"))
+SETTEE_SERVICE(shop::Rates, "com.acme.Rates", (cents, symbol).route("GET", "/rates/{symbol}"))
 // [/describe]
 
 namespace shop {
 namespace {
 
-struct MyPrices final : Prices {
+struct MyRates final : Rates {
   settee::Task<std::int64_t> cents(std::string symbol) override {
     co_return static_cast<std::int64_t>(symbol.size());
   }
 };
 
 TEST_F(GuideTest, OnePortSpeaksAllProtocols) {
-  server.provide<Prices>(std::make_shared<MyPrices>());
+  server.provide<Rates>(std::make_shared<MyRates>());
   const std::string address = server.address();
   // [refer]
-  auto by_bolt = client.refer<Prices>("bolt://" + address);
-  auto by_http = client.refer<Prices>("http://" + address);  // or https, h2c, h2
-  auto by_grpc = client.refer<Prices>("grpc://" + address);  // or grpcs
+  auto by_bolt = client.refer<Rates>("bolt://" + address);
+  auto by_http = client.refer<Rates>("http://" + address);  // or https, h2c, h2
+  auto by_grpc = client.refer<Rates>("grpc://" + address);  // or grpcs
   // [/refer]
   EXPECT_EQ(by_bolt->cents("ACME").get(), 4);
   EXPECT_EQ(by_http->cents("ACME").get(), 4);
@@ -44,10 +44,10 @@ TEST_F(GuideTest, OnePortSpeaksAllProtocols) {
     const settee::Bytes& body = answer.body.bytes();
     return std::string(reinterpret_cast<const char*>(body.data()), body.size());
   };
-  EXPECT_EQ(ask("/prices/ACME"), "4");
-  EXPECT_EQ(ask("/com.acme.Prices/cents?symbol=AB"), "2");
-  EXPECT_NE(ask("/com.acme.Prices.proto").find("rpc cents"), std::string::npos);
-  EXPECT_NE(ask("/openapi.json").find("\"/prices/{symbol}\""), std::string::npos);
+  EXPECT_EQ(ask("/rates/ACME"), "4");
+  EXPECT_EQ(ask("/com.acme.Rates/cents?symbol=AB"), "2");
+  EXPECT_NE(ask("/com.acme.Rates.proto").find("rpc cents"), std::string::npos);
+  EXPECT_NE(ask("/openapi.json").find("\"/rates/{symbol}\""), std::string::npos);
 }
 
 }  // namespace

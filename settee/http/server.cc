@@ -245,7 +245,7 @@ namespace {
 constexpr Duration kToEnd = std::chrono::milliseconds(500);
 }  // namespace
 
-void Server::Core::stop() {
+void Server::Core::stop(TimePoint by) {
   {
     std::unique_lock lock(mutex_);
     if (state_ == State::kStopped) return;
@@ -258,7 +258,7 @@ void Server::Core::stop() {
     if (state_ == State::kStopped) return;
     state_ = State::kStopping;
   }
-  shut_down();
+  shut_down(by);
   const std::lock_guard lock(mutex_);
   state_ = State::kStopped;
   changed_.notify_all();
@@ -278,11 +278,11 @@ void Server::Core::drain() {
   on_each_session([](Session& session) { session.drain(); });
 }
 
-void Server::Core::shut_down() {
+void Server::Core::shut_down(TimePoint by) {
   if (listener_) listener_->stop();
   drain();
   const auto busy = [this] { return running.load() > 0 || unanswered.load() > 0; };
-  const TimePoint by = Clock::now() + options.drain;
+  const TimePoint began = Clock::now();
   while (busy() && Clock::now() < by) runtime.pause(std::chrono::milliseconds(2));
   if (busy()) {
     const std::size_t left = std::max(running.load(), unanswered.load());
@@ -290,7 +290,8 @@ void Server::Core::shut_down() {
     log(LogLevel::kWarning,
         fmt::format("server {}: stopped with {} request(s) not answered after {} ms of drain; they "
                     "are cancelled",
-                    address(), left, options.drain.count()));
+                    listener_ ? address() : "without an own port", left,
+                    std::chrono::ceil<std::chrono::milliseconds>(Clock::now() - began).count()));
     runtime.on_each_loop([this](Loop& loop) {
       std::vector<std::shared_ptr<Exchange>> held;  // who is cancelled may end at once
       for (Exchange* exchange : of(loop).exchanges) held.push_back(exchange->shared_from_this());
@@ -313,11 +314,12 @@ void Server::Core::shut_down() {
 Server::Server(Runtime& runtime, std::shared_ptr<Router> router, ServerOptions options)
     : core_(std::make_shared<Core>(runtime, std::move(router), std::move(options))) {}
 
-Server::~Server() { core_->stop(); }
+Server::~Server() { stop(); }
 
 void Server::start() { core_->start(); }
 void Server::drain() { core_->drain(); }
-void Server::stop() { core_->stop(); }
+void Server::stop() { core_->stop(Clock::now() + core_->options.drain); }
+void Server::stop(TimePoint by) { core_->stop(by); }
 std::uint16_t Server::port() const noexcept { return core_->port(); }
 std::string Server::address() const { return core_->address(); }
 

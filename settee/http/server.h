@@ -103,6 +103,8 @@ class SETTEE_API Server {
   /// Accepts no more, tells HTTP/2 peers so (GOAWAY), waits `drain` for handlers that run, cancels the
   /// Context of those that still do, and closes all connections, also those that were handed over.
   void stop();
+  /// The same, with handlers until `by`.
+  void stop(TimePoint by);
 
   /// The port it listens on; 0 before start().
   std::uint16_t port() const noexcept;

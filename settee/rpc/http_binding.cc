@@ -43,7 +43,6 @@ http::ServerOptions http_options(const ServerOptions& options) {
   } else {
     made.max_body = options.max_frame;
   }
-  made.drain = options.drain;
   return made;
 }
 
@@ -67,7 +66,7 @@ class HttpServing final : public ServerBinding {
     return server_.protocol(connection, [core](net::Connection& closed) { core->forget(closed); });
   }
   void drain() override { server_.drain(); }
-  void stop() override { server_.stop(); }
+  void stop(TimePoint by) override { server_.stop(by); }
 
  private:
   const std::shared_ptr<HttpRouter> router_ = std::make_shared<HttpRouter>();

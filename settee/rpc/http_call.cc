@@ -73,7 +73,7 @@ class HttpCall final : public HostedCall {
     response = std::move(item_->response);
     conclude(done);
     if (failure_) return *failure_;
-    if (loop_.now() < callers_deadline_) return done;
+    if (loop_.now() < callers_deadline_) return done ? done : as_peers_error(done.error());
     constexpr std::string_view kWhy = "the caller's time had passed when the method ended";
     way_.server->expired(way_.server->stats.expired_handled, way_.service, way_.method->wire_name,
                          way_.peer, kWhy);
@@ -81,6 +81,23 @@ class HttpCall final : public HostedCall {
   }
 
  private:
+  // What a method has met with elsewhere must not look as if this server had not begun the call: who
+  // calls would try it again.
+  static Error as_peers_error(const Error& error) {
+    switch (error.code()) {
+      case Code::kUnknown:
+      case Code::kCancelled:
+      case Code::kInvalidArgument:
+      case Code::kLimit:
+      case Code::kTimeout:
+      case Code::kBusiness:
+      case Code::kPeerDecode:  // of a message in a stream
+      case Code::kPeerEncode:
+      case Code::kPeerError: return error;
+      default: return Error(Code::kPeerError, error.what());
+    }
+  }
+
   const std::size_t request_bytes_;
   CallCodec& codec_;
 };

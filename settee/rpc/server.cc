@@ -177,8 +177,9 @@ ServerOptions checked(ServerOptions options) {
   at_most(options.leave, "leave");
   for (const std::string& protocol : options.protocols) {
     if (protocol == "bolt" || protocol == "http" || protocol == "grpc") continue;
-    throw Error(Code::kInvalidArgument,
-                fmt::format("ServerOptions::protocols: '{}' is none of bolt, http and grpc", protocol));
+    throw Error(
+        Code::kInvalidArgument,
+        fmt::format("ServerOptions::protocols: '{}' is none of bolt, http and grpc", protocol));
   }
   return options;
 }
@@ -371,16 +372,19 @@ void Server::Core::admit(const ServiceTable& table, const ServiceEntry& entry) c
   for (const auto& binding : bindings) binding->admit(table, entry);
 }
 
-// Once, though start() may be tried again: each service is then looked at beside those before it.
+// start() may be tried again when this has thrown. Each service is looked at beside those before it.
 void Server::Core::open_bindings() {
   const std::lock_guard lock(mutex_);
-  if (std::exchange(opened_, true)) return;
-  for (const auto& binding : bindings) binding->begin(shared_from_this());
+  if (opened_) return;
+  if (!std::exchange(begun_, true)) {
+    for (const auto& binding : bindings) binding->begin(shared_from_this());
+  }
   ServiceTable before;
   for (const auto& [name, entry] : table_->services) {
     admit(before, *entry);
     before.services.emplace(name, entry);
   }
+  opened_ = true;
 }
 
 void Server::Core::listen() {
@@ -581,6 +585,8 @@ void Server::Core::shut_down() {
     const TimePoint ended_by = Clock::now() + kToEnd;
     while (running() > 0 && Clock::now() < ended_by) runtime.pause(std::chrono::milliseconds(2));
   }
+  // What has been answered may still be on its way through a peer's window.
+  for (const auto& binding : bindings) binding->stop(by);
   runtime.on_each_loop([&](Loop& loop) {
     ServerLoop& own = of(loop);
     const std::vector<std::shared_ptr<net::Connection>> all(own.connections.begin(),
@@ -590,7 +596,6 @@ void Server::Core::shut_down() {
                                   loop.now() + std::chrono::seconds(1));
     }
   });
-  for (const auto& binding : bindings) binding->stop();
   // Answers that a slow peer has not taken yet have their second.
   const TimePoint sent_by = Clock::now() + std::chrono::milliseconds(1500);
   while (connections_.load(std::memory_order_acquire) > 0 && Clock::now() < sent_by) {

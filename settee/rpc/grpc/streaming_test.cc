@@ -56,7 +56,7 @@ struct MyTicks final : grpc_streaming_test::Ticks {
         ++written;
         if (!co_await sink.write(std::move(tick))) co_return;
       }
-      if (symbol == "failing") co_await fail(Error(Code::kBusy, "the market is closed"));
+      if (symbol == "failing") co_await fail(Error(Code::kLimit, "the market is closed"));
       if (symbol == "silent") co_await sleep_for(1h);
     });
   }

@@ -38,8 +38,9 @@ class ServerBinding {
   virtual void admit(const ServiceTable&, const ServiceEntry&) {}
   /// Tells peers that connections are to end. Off the loops.
   virtual void drain() {}
-  /// No call runs any more: ends what has no other owner. Off the loops.
-  virtual void stop() {}
+  /// No call runs any more: what has been answered has until `by` to be sent, then connections end. Off
+  /// the loops.
+  virtual void stop(TimePoint) {}
   virtual bool speaks(std::uint8_t first_byte) const noexcept = 0;
   /// What serves `connection` from now on.
   virtual std::unique_ptr<net::Protocol> serve(std::shared_ptr<Server::Core> core,

@@ -224,7 +224,8 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   std::vector<std::unique_ptr<ServerLoop>> loops_;
   std::atomic<std::size_t> connections_{0};
   State state_ = State::kNew;
-  bool opened_ = false;     // the bindings have begun
+  bool begun_ = false;      // the bindings have
+  bool opened_ = false;     // and have admitted what is provided
   bool published_ = false;  // what is provided now is published at once
   bool stop_wanted_ = false;
   std::shared_ptr<CancelSource> starting_;
