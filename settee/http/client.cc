@@ -302,11 +302,14 @@ Result<Url> redirected(const Url& from, std::string_view target, std::string_vie
   return to;
 }
 
+bool becomes_get(const Request& request, int status) {
+  return (status == 303 && request.method != "HEAD") ||
+         ((status == 301 || status == 302) && request.method == "POST");
+}
+
 // What goes on to where a redirect leads.
 void follow(Request& request, int status, bool elsewhere) {
-  const bool becomes_get = (status == 303 && request.method != "HEAD") ||
-                           ((status == 301 || status == 302) && request.method == "POST");
-  if (becomes_get) {
+  if (becomes_get(request, status)) {
     request.method = "GET";
     request.body = Body();
     request.headers.remove("content-type");
@@ -343,10 +346,9 @@ Task<Response> Client::Core::send(Url url, Request request, SendOptions wanted) 
       break;
     }
     const auto location = answer->headers.find("location");
-    const bool keeps_body = answer->status == 307 || answer->status == 308;
     if (options.max_redirects == 0 || !is_redirect(answer->status) || !location ||
-        (keeps_body && !whole)) {
-      co_return answer;
+        (!whole && !becomes_get(request, answer->status))) {
+      co_return answer;  // a body that came part by part is gone
     }
     if (redirects == options.max_redirects) {
       refused(ClientLimit::kRedirects);

@@ -72,7 +72,8 @@ struct ClientOptions {
   /// Asks for gzip or deflate when a body is wanted whole and the request has no Accept-Encoding of its
   /// own, and unpacks it.
   bool decompress = true;
-  std::size_t max_redirects = 0;  ///< Followed; 0: a redirect is an answer like others.
+  /// Followed; 0: a redirect is an answer like others. So is one that wants a streamed body again.
+  std::size_t max_redirects = 0;
 
   std::size_t max_connections = 8;     ///< To one origin, on each loop.
   std::size_t max_waiting = 1'024;     ///< Calls that wait for one of them; kOverflow.

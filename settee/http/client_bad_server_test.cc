@@ -305,6 +305,51 @@ TEST_F(ClientBadServerTest, WhatNobodyHasAskedForEndsTheConnection) {
   EXPECT_EQ(server.connections(), 1 + 1);
 }
 
+TEST_F(ClientBadServerTest, WhatStandsBehindAnAnswerIsNoAnswerToTheNextCall) {
+  client_options_.max_connections = 1;
+  renew();
+  // The first answer ends with the first byte of a read, the rest of which nobody has asked for.
+  constexpr std::string_view kHalf = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r";
+  const std::size_t large = 300'000;  // is not kept until the end of the loop's turn
+  BadServer server([&](Wire& wire, int nth) {
+    wire.head();
+    if (nth % 2 == 1) {
+      wire.send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood");
+    } else {
+      const auto bytes_in = [&] { return stat("settee.net.bytes_in", {{"role", "http_client"}}); };
+      const std::int64_t before = bytes_in();
+      wire.send(kHalf);
+      EXPECT_TRUE(eventually(
+          [&] { return bytes_in() == before + static_cast<std::int64_t>(kHalf.size()); }));
+      wire.send("\nHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil");
+    }
+    wire.drain();
+  });
+  const auto post = [&](std::size_t size) {
+    Request request;
+    request.method = "POST";
+    request.body = std::string(size, 'x');
+    return client_->send(server.at("http"), std::move(request));
+  };
+  for (const std::size_t size : {std::size_t{0}, large}) {
+    // One call waits for the connection, and another is made as the first one ends.
+    std::vector<Task<Response>> calls;
+    for (int i = 0; i < 2; ++i) calls.push_back(post(i == 0 ? 0 : size));
+    const std::vector<Response> answers = runtime_->run(when_all(std::move(calls)));
+    EXPECT_EQ(answers[0].body.text(), "");
+    EXPECT_EQ(answers[1].body.text(), "good");
+    renew();
+    const auto twice = [](Task<Response> first, Task<Response> then) -> Task<std::string> {
+      const Response answer = co_await std::move(first);
+      EXPECT_EQ(answer.body.text(), "");
+      const Response next = co_await std::move(then);
+      co_return std::string(next.body.text());
+    };
+    EXPECT_EQ(runtime_->run(twice(post(0), post(size))), "good");
+    renew();
+  }
+}
+
 TEST_F(ClientBadServerTest, OnlyIdempotentCallsGoAgainWhenAKeptConnectionEnds) {
   constexpr char kOk[] = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
   // Each connection answers once, takes another request, and is closed.
@@ -365,6 +410,20 @@ TEST_F(ClientBadServerTest, Http2CallsThatAreRefusedGoAgainButNotForEver) {
       << result.error().what();
   ASSERT_NE(result.error().detail<StreamReset>(), nullptr);
   EXPECT_EQ(result.error().detail<StreamReset>()->code, 7u);
+}
+
+TEST_F(ClientBadServerTest, Http2ConnectionsThatHaveGoneSilentTakeNoMoreCalls) {
+  BadServer server([](Wire& wire, int) {
+    wire.greet();
+    wire.answer(wire.frame(NGHTTP2_HEADERS).stream);
+    wire.drain();
+  });
+  EXPECT_TRUE(ask(server.at("h2c")));
+  SendOptions shortly;
+  shortly.timeout = 50ms;
+  EXPECT_THROW(client_->send(server.at("h2c"), Request(), shortly).get(), Error);
+  EXPECT_TRUE(ask(server.at("h2c")));
+  EXPECT_EQ(server.connections(), 2);
 }
 
 TEST_F(ClientBadServerTest, Http2ServersThatBreakRulesEndTheCall) {

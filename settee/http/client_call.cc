@@ -10,6 +10,9 @@ namespace settee::inline v0::http {
 
 namespace {
 
+// A source that always has more lets others have their turn after so many bytes.
+constexpr std::size_t kTurnBytes = 256 * 1024;
+
 // What the caller of a streaming send() has. Letting go of it before the end ends the call.
 class AnswerBody final : public IncomingBody {
  public:
@@ -53,6 +56,7 @@ std::string_view ClientCall::host() const noexcept {
 void ClientCall::begun(ClientSession& session) {
   where_ = Where::kBegun;
   session_ = &session;
+  begun_at = loop_.now();
 }
 
 void ClientCall::pump_body() {
@@ -64,6 +68,7 @@ void ClientCall::pump_body() {
 settee::detail::Detached ClientCall::pump([[maybe_unused]] std::shared_ptr<ClientCall> self) {
   const std::optional<std::uint64_t> size = request.body.size();
   std::uint64_t given = 0;
+  std::size_t this_turn = 0;
   std::optional<Error> error;
   while (!done()) {
     Result<std::optional<Bytes>> part = co_await as_result(request.body.next());
@@ -89,10 +94,12 @@ settee::detail::Detached ClientCall::pump([[maybe_unused]] std::shared_ptr<Clien
       }
       break;
     }
+    this_turn += (*part)->size();
     if (!(*part)->empty()) session_->send_body(*this, **std::move(part), false);
-    while (!done() && !session_->has_room(*this)) {
+    while (!done() && (this_turn >= kTurnBytes || !session_->has_room(*this))) {
       settee::detail::Parking parking;
       room_ = parking.waker();
+      if (std::exchange(this_turn, 0) >= kTurnBytes) loop_.next_turn(turn_hook_);
       const settee::detail::Parking::Reason reason = co_await parking.wait();
       room_.reset();
       if (done() || reason == settee::detail::Parking::Reason::kWoken) continue;
@@ -266,6 +273,7 @@ void ClientCall::leave() {
   session_ = nullptr;
   if (inflow_) inflow_->bringer = nullptr;
   if (pump_cancel_) pump_cancel_->cancel();
+  turn_hook_.unqueue();
   on_room();
 }
 

@@ -24,7 +24,10 @@ bool belongs_to_connection(std::string_view name) {
   return false;
 }
 
-class Http1Client final : public ClientSession, private Http1Reader, private Timer {
+class Http1Client final : public ClientSession,
+                          private Http1Reader,
+                          private Timer,
+                          private TurnHook {
  public:
   using ClientSession::ClientSession;
 
@@ -50,9 +53,11 @@ class Http1Client final : public ClientSession, private Http1Reader, private Tim
 
  private:
   void on_timer() override;
+  void on_turn() override;
   void on_body(std::span<const std::uint8_t> data) override;
   bool on_head();
   void complete(bool more);
+  void tell_end();
   void refuse(Code code, const std::string& what);
   void become_idle() { arm(loop(), loop().now() + options().idle_timeout); }
   void hold_back_if_full();
@@ -60,6 +65,9 @@ class Http1Client final : public ClientSession, private Http1Reader, private Tim
   std::shared_ptr<ClientCall> call_;
   std::optional<Http1ResponseParser> parser_;
   std::optional<Error> why_;  // it is closed for, by us
+  // Answered in full; hears of it at the end of the turn.
+  std::shared_ptr<ClientCall> answered_;
+  Headers trailers_;  // of its answer
   int interim_ = 0;
   bool used_ = false;     // it has had a call
   bool heard_ = false;    // some of the answer
@@ -140,7 +148,11 @@ void Http1Client::send_trailers(ClientCall&, const Headers& trailers) {
 }
 
 // Whoever answers behind it could not be told apart.
-void Http1Client::abandon(ClientCall&) {
+void Http1Client::abandon(ClientCall& call) {
+  if (answered_.get() == &call) {
+    answered_.reset();  // nothing of it is left here, and the next call may be
+    return;
+  }
   call_.reset();
   close(Error(Code::kConnectionClosed, "the call on it was given up"));
 }
@@ -228,7 +240,8 @@ void Http1Client::hold_back_if_full() {
   }
 }
 
-// `more`: something stands behind the answer, which can be no answer to what was not asked yet.
+// `more`: something stands behind the answer, which can be no answer to what was not asked yet. There
+// may be more still that was received with it, so nobody asks before this turn's end.
 void Http1Client::complete(bool more) {
   const std::shared_ptr<ClientCall> held = std::move(call_);
   Headers trailers = std::move(parser_->trailers());
@@ -241,7 +254,18 @@ void Http1Client::complete(bool more) {
     return;
   }
   become_idle();
-  held->on_end(std::move(trailers));
+  answered_ = held;
+  trailers_ = std::move(trailers);
+  loop().at_turn_end(*this);
+}
+
+void Http1Client::tell_end() {
+  const std::shared_ptr<ClientCall> held = std::move(answered_);
+  if (held) held->on_end(std::move(trailers_));
+}
+
+void Http1Client::on_turn() {
+  tell_end();
   if (!connection_.closed()) pool_->dispatch();
 }
 
@@ -254,8 +278,10 @@ void Http1Client::refuse(Code code, const std::string& what) {
 
 void Http1Client::on_close(net::Connection& connection, const Error& why) {
   disarm();
+  unqueue();
   const std::shared_ptr<ClientPool> pool = pool_;
   leaving_ = true;
+  tell_end();
   if (const std::shared_ptr<ClientCall> held = std::move(call_)) {
     if (!why_ && parser_ && connection.ended_by_peer() && parser_->read_end()) {
       held->on_end(std::move(parser_->trailers()));

@@ -367,6 +367,7 @@ void Http2Client::take(std::shared_ptr<ClientCall> call) {
   const std::int32_t id = nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(),
                                                  end ? nullptr : &body, made.get());
   if (id < 0) {
+    pump_later();  // which minds the idle timer
     call->on_failed(Error(Code::kConnectionClosed,
                           fmt::format("the request could not be sent: {}", nghttp2_strerror(id))),
                     ClientCall::Again::kYes);
@@ -425,6 +426,9 @@ void Http2Client::abandon(ClientCall& call) {
   const auto found = streams_.find(call.stream);
   if (found == streams_.end()) return;
   found->second->call.reset();
+  // Not a word since it was taken: the server, or the way to it, may be gone, and TCP would not tell
+  // for minutes. Others try another connection.
+  if (call.timed_out() && connection_.last_read() <= call.begun_at) leaving_ = true;
   if (!connection_.closed() && !closing_) reset(call.stream, NGHTTP2_CANCEL);
 }
 

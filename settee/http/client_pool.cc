@@ -124,6 +124,7 @@ settee::detail::Detached ClientPool::connect(std::shared_ptr<ClientPool> self) {
       error = addresses.error();
     } else {
       for (const net::SocketAddress& address : *addresses) {
+        if (core_->stopped.load()) break;  // stop() waits for us
         Result<net::Socket> made =
             co_await as_result(net::connect(address, core_->options.connect_timeout));
         if (made) {

@@ -394,6 +394,50 @@ TEST_P(ClientTest, RedirectsAreFollowedIfSo) {
   EXPECT_EQ(error_of(get("/to?status=302&at=ftp://a/")).code(), Code::kInvalidArgument);
 }
 
+TEST_P(ClientTest, ARedirectNeverLosesTheBody) {
+  for (const char* method : {"GET", "POST", "PUT"}) {
+    table_->add(method, "/to", [](Request request) -> Task<Response> {
+      Response response(std::stoi(*request.parameter("status")));
+      response.headers.add("location", "/seen");
+      co_return response;
+    });
+    table_->add(method, "/seen", [](Request request) -> Task<Response> {
+      co_return Response(200, "text/plain", request.method + std::string(request.body.text()));
+    });
+  }
+  client_options_.max_redirects = 3;
+  begin();
+  const auto ask = [&](std::string_view status, std::string method, Body body) {
+    const std::string path = "/to?status=" + std::string(status);
+    return client_->send(url(path), with(std::move(method), std::move(body))).get();
+  };
+  const auto streamed_body = [] { return Body(std::make_unique<wire::Parts>(2, "part")); };
+  EXPECT_EQ(ask("301", "PUT", "body").body.text(), "PUTbody");
+  for (const char* status : {"301", "302", "307", "308"}) {
+    EXPECT_EQ(std::to_string(ask(status, "PUT", streamed_body()).status), status)
+        << "what was streamed cannot be sent again";
+  }
+  EXPECT_EQ(stat("settee.http.client.redirects"), 1);
+  // These go on without one.
+  EXPECT_EQ(ask("302", "POST", streamed_body()).body.text(), "GET");
+  EXPECT_EQ(ask("303", "PUT", streamed_body()).body.text(), "GET");
+}
+
+TEST_P(ClientTest, PackedAnswersKeepTheirTrailers) {
+  table_->add("GET", "/long", [](Request) -> Task<Response> {
+    Response response(200, "text/plain", std::string(10'000, 'x'));
+    Headers trailers;
+    trailers.add("x-checked", "yes");
+    response.body.set_trailers(std::move(trailers));
+    co_return response;
+  });
+  begin();
+  const Response answer = get("/long").get();
+  EXPECT_EQ(answer.body.text(), std::string(10'000, 'x'));
+  EXPECT_LT(stat("settee.net.bytes_in", {{"role", "http_client"}}), 5'000) << "not packed";
+  EXPECT_EQ(answer.body.trailers().get("x-checked"), "yes");
+}
+
 TEST_P(ClientTest, IdleConnectionsAreClosedAndOthersMade) {
   client_options_.idle_timeout = 20ms;
   begin();

@@ -426,7 +426,9 @@ void Exchange::compress(Response& response) {
   }
   compressor_ = std::make_unique<Compressor>(accepted_);
   if (response.body.whole()) {
-    response.body = Body(compressor_->add(response.body.bytes(), true));
+    Body packed(compressor_->add(response.body.bytes(), true));
+    packed.set_trailers(response.body.trailers());
+    response.body = std::move(packed);
     compressor_.reset();
   }
 }

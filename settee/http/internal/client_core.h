@@ -167,6 +167,7 @@ class ClientCall final : public std::enable_shared_from_this<ClientCall>, privat
   /// The final head. False: there is a limit that it does not keep; on_failed() has been called.
   bool on_head(Response head, std::optional<std::uint64_t> length, bool end);
   bool head_done() const noexcept { return head_done_; }
+  bool timed_out() const noexcept { return error_ && error_->code() == Code::kTimeout; }
   /// How much of it is done with; for the rest ClientSession::body_taken() comes. Nothing: as on_head().
   std::optional<std::size_t> on_body(std::span<const std::uint8_t> data);
   void on_end(Headers trailers);
@@ -176,9 +177,18 @@ class ClientCall final : public std::enable_shared_from_this<ClientCall>, privat
 
   std::int32_t stream = 0;  ///< HTTP/2's number.
   bool reused = false;      ///< The connection has had calls before this.
+  TimePoint begun_at;       ///< When a session took it.
 
  private:
   enum class Where : std::uint8_t { kNew, kQueued, kBegun, kDone };
+  class TurnOver final : public TurnHook {
+   public:
+    explicit TurnOver(ClientCall& call) noexcept : call_(call) {}
+
+   private:
+    void on_turn() override { call_.on_room(); }
+    ClientCall& call_;
+  };
 
   void want_body() override {}
   void taken(std::size_t size) override;
@@ -209,6 +219,7 @@ class ClientCall final : public std::enable_shared_from_this<ClientCall>, privat
   std::optional<CancelSource> pump_cancel_;
   std::shared_ptr<settee::detail::Parking::State> waiter_;  // for the answer
   std::shared_ptr<settee::detail::Parking::State> room_;    // of the pump
+  TurnOver turn_hook_{*this};
 };
 
 /// A loop's connections to one origin.
