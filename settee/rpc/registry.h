@@ -85,8 +85,9 @@ class SETTEE_API Registry {
   /// and none will. A listener may destroy its own.
   using Watch = std::shared_ptr<void>;
   /// Calls `listener` with all providers of the interface that the registry lists, now and after each
-  /// change; one call at a time, on a thread of the registry: it must not block. Those of other
-  /// versions, uniqueIds and protocols are among them and say so in their attributes, so that
+  /// change; one call at a time, on the registry's only thread: it must not block, for that
+  /// thread also keeps the session or lease, and with that all that was published would go. Those of
+  /// other versions, uniqueIds and protocols are among them and say so in their attributes, so that
   /// whoever asks can tell why they do not serve (Provider::why_not). While the registry cannot be
   /// reached nothing is called: what was told last holds. Nothing is filtered but what
   /// cannot be read (logged), what is registered as offline, and all but the latest of several

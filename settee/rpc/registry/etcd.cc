@@ -9,7 +9,9 @@
 // All keys of a registry object have one lease, so they go with their process. The keeper's thread wants
 // certain keys and lists to be there, and step() makes the server's state fit: what failed, or went with
 // a lease, is wanted again. A list is read once and then watched from the revision behind it; when the
-// watch ends, for whatever reason (a lost connection, a compaction), it is read again.
+// watch ends, for whatever reason (a lost connection, a compaction), it is read again. A watch whose
+// server has been cut off does not end: so it is also read again when another server answers our calls,
+// and when the watch has long brought nothing.
 
 #include <fmt/format.h>
 
@@ -38,6 +40,8 @@ constexpr milliseconds kLongestPause{10'000};
 constexpr milliseconds kReconnectPause{1'000};
 // After somebody else has deleted our key, or put another in its place.
 constexpr milliseconds kDeletedPause{1'000};
+// A watch that has stood so long is not one of those that end at once.
+constexpr milliseconds kSteady{3'000};
 // How long a call may take, at most.
 constexpr milliseconds kCallTime{2'000};
 // Of etcd's --max-txn-ops (128).
@@ -61,6 +65,7 @@ class EtcdKeeper final : public Keeper {
         base_(servers.root + "sofa-rpc/"),
         ttl_(std::max<std::int64_t>(
             1, (options.session_timeout + milliseconds(999)) / std::chrono::seconds(1))),
+        quiet_(3 * std::chrono::seconds(ttl_)),
         gateway_(std::make_unique<Gateway>(
             runtime, std::move(servers), options.auth,
             std::clamp(options.session_timeout / 3, milliseconds(200), kCallTime))) {
@@ -170,6 +175,7 @@ class EtcdKeeper final : public Keeper {
     Listenings listenings;
     std::string consumer;
     std::shared_ptr<etcd::Watching> watching;  // null: is to be listed
+    TimePoint heard_at{};                      // when it began or last brought a change
     Service() = default;
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
@@ -240,6 +246,11 @@ class EtcdKeeper final : public Keeper {
       connected();
       log(LogLevel::kInfo, fmt::format("{}: connected", address()));
     }
+    if (server_ != gateway_->server()) {
+      // The one that has the watches may be cut off, and then they say nothing and do not end.
+      server_ = gateway_->server();
+      stop_watching();
+    }
     return answer;
   }
 
@@ -251,6 +262,10 @@ class EtcdKeeper final : public Keeper {
     retry_at_ = Clock::now() + pause_;
     pause_ = std::min(pause_ * 2, kReconnectPause);
     // A server that hangs ends no watch; and one that has lost its data counts anew.
+    stop_watching();
+  }
+
+  void stop_watching() {
     for (auto& [path, service] : services_) service.stop_watching();
   }
 
@@ -274,8 +289,8 @@ class EtcdKeeper final : public Keeper {
         return std::nullopt;
       }
       if (service.watching) follow(path, service);
-      if (!service.watching) next = std::min(next, service.not_before);
     }
+    for (const auto& [path, service] : services_) next = std::min(next, due(service));
     return next;
   }
 
@@ -312,44 +327,47 @@ class EtcdKeeper final : public Keeper {
 
   std::optional<TimePoint> keep_lease() {
     const TimePoint now = Clock::now();
+    if (now < beat_at_) return beat_at_;
     if (lease_ == 0) {
       const Gateway::Answer made = call("lease/grant", fmt::format(R"({{"TTL":"{}"}})", ttl_));
       if (made.failure == Gateway::Failure::kConnection) return std::nullopt;
       lease_ = number(made.value["ID"]);
       if (!made.ok() || lease_ == 0) {
         trouble(fmt::format("granting a lease: {}", made.why));
-        return back_off();
+        return back_off(kLongestPause);
       }
       // The server may give it longer than asked for.
       const std::int64_t given = std::max<std::int64_t>(number(made.value["TTL"]), 1);
-      beat_ = std::chrono::seconds(given) / 3;
+      beat_ = Duration(std::chrono::seconds(given)) / 3;
       beat_at_ = now + beat_;
+      lease_pause_ = kFirstPause;
       trouble({});
       log(LogLevel::kInfo,
           fmt::format("{}: lease {:x}, which ends {} s after the last sign of this process",
                       address(), static_cast<std::uint64_t>(lease_), given));
       return beat_at_;
     }
-    if (now < beat_at_) return beat_at_;
     const Gateway::Answer kept = call("lease/keepalive", fmt::format(R"({{"ID":"{}"}})", lease_));
     if (kept.failure == Gateway::Failure::kConnection) return std::nullopt;
     if (kept.ok() && number(kept.value["result"]["TTL"]) > 0) {
       beat_at_ = now + beat_;
+      if (std::exchange(lease_pause_, kFirstPause) != kFirstPause) trouble({});
       if (!look_after_keys()) return std::nullopt;
       return beat_at_;
     }
     if (!kept.ok() && kept.failure != Gateway::Failure::kLease) {
       trouble(fmt::format("keeping the lease: {}", kept.why));
-      return back_off();
+      // The lease has but two beats left.
+      return back_off(std::chrono::duration_cast<milliseconds>(beat_) / 4);
     }
     lose_lease();
     return keep_lease();
   }
 
-  TimePoint back_off() {
-    retry_at_ = Clock::now() + pause_;
-    pause_ = std::min(pause_ * 2, kLongestPause);
-    return retry_at_;
+  TimePoint back_off(milliseconds most) {
+    beat_at_ = Clock::now() + std::min(lease_pause_, most);
+    lease_pause_ = std::min(lease_pause_ * 2, kLongestPause);
+    return beat_at_;
   }
 
   void lose_lease() {
@@ -365,9 +383,10 @@ class EtcdKeeper final : public Keeper {
         it = keys_.erase(it);
         continue;
       }
-      if (key.state != Key::kRefused) key.state = Key::kAbsent;
+      key.state = Key::kAbsent;  // kRefused too: what was in the way may have passed
       key.take_over = true;
       key.not_before = {};
+      key.pause = kFirstPause;
       ++it;
     }
   }
@@ -400,6 +419,7 @@ class EtcdKeeper final : public Keeper {
 
   std::optional<TimePoint> put_and_remove() {
     TimePoint next = kNoDeadline;
+    if (lease_ == 0) return next;
     std::vector<std::string> due;
     for (const auto& [path, key] : keys_) {
       if (key.state != Key::kAbsent && key.state != Key::kLeaving) continue;
@@ -409,7 +429,6 @@ class EtcdKeeper final : public Keeper {
         next = std::min(next, key.not_before);
       }
     }
-    if (lease_ == 0) return retry_at_;
     // Those that nothing hinders go together.
     std::vector<std::string> batch;
     for (const std::string& path : due) {
@@ -447,7 +466,10 @@ class EtcdKeeper final : public Keeper {
     }
     const Gateway::Answer done = call("kv/txn", fmt::format(R"({{"success":[{}]}})", requests));
     if (done.failure == Gateway::Failure::kConnection) return false;
-    for (const std::string& path : paths) answered(path, done);
+    for (const std::string& path : paths) {
+      // One that another of these replaces is to be deleted by now: this is no answer to that.
+      if (keys_.at(path).state == Key::kAbsent) answered(path, done);
+    }
     return true;
   }
 
@@ -488,6 +510,12 @@ class EtcdKeeper final : public Keeper {
     if (!done.ok()) {
       const std::string why =
           fmt::format("{} {}: {}", key.state == Key::kLeaving ? "delete" : "put", path, done.why);
+      if (done.failure == Gateway::Failure::kLater) {
+        trouble(why);
+        key.not_before = Clock::now() + key.pause;
+        key.pause = std::min(key.pause * 2, kLongestPause);
+        return;
+      }
       log(LogLevel::kError, fmt::format("{}: {}", address(), why));
       settle(key.waiting, Error(Code::kPeerError, why));
       if (key.state == Key::kLeaving) {
@@ -497,18 +525,24 @@ class EtcdKeeper final : public Keeper {
       }
       return;
     }
+    if (std::exchange(key.pause, kFirstPause) != kFirstPause) trouble({});
     if (key.state == Key::kLeaving) {
       settle(key.waiting);
       keys_.erase(place);
       return;
     }
     key.state = Key::kPresent;
-    key.pause = kFirstPause;
     settle(key.waiting);
     remove_replaced(key);
   }
 
   // Lists
+
+  /// When there is something to do, if nothing is heard.
+  TimePoint due(const Service& service) const {
+    if (!service.watching) return service.not_before;
+    return service.heard_at + (service.pause == kFirstPause ? quiet_ : std::min(quiet_, kSteady));
+  }
 
   /// False: there is no connection.
   bool list(const std::string& path, Service& service) {
@@ -530,6 +564,7 @@ class EtcdKeeper final : public Keeper {
                     base64(path), base64(behind(path)),
                     number(found.value["header"]["revision"]) + 1),
         [this] { wake(); });
+    service.heard_at = Clock::now();
     return true;
   }
 
@@ -538,7 +573,6 @@ class EtcdKeeper final : public Keeper {
     bool changed = false;
     bool over = false;
     for (const hessian::Value& answer : service.watching->take()) {
-      if (std::exchange(service.pause, kFirstPause) != kFirstPause) trouble({});
       for (const hessian::Value& event : answer["events"].items()) {
         changed = true;
         const hessian::Value& type = event["type"];
@@ -552,6 +586,11 @@ class EtcdKeeper final : public Keeper {
       const Result<bool> canceled = answer["canceled"].as_bool();
       over = over || (canceled && *canceled);
     }
+    const TimePoint now = Clock::now();
+    // That a watch was made is no sign yet: some servers make it, and cancel it at once.
+    if (changed || now >= service.heard_at + kSteady) {
+      if (std::exchange(service.pause, kFirstPause) != kFirstPause) trouble({});
+    }
     const std::optional<Error> ended = service.watching->ended();
     if (ended || over) {
       // Of a compaction, or because the connection has gone: the list tells what was missed.
@@ -559,8 +598,13 @@ class EtcdKeeper final : public Keeper {
       log(LogLevel::kDebug, fmt::format("{}: {} is listed anew: {}", address(), path, why));
       if (service.pause != kFirstPause) trouble(fmt::format("watching {}: {}", path, why));
       service.stop_watching();
-      service.not_before = Clock::now() + service.pause;
+      service.not_before = now + service.pause;
       service.pause = std::min(service.pause * 2, kLongestPause);
+    } else if (changed) {
+      service.heard_at = now;
+    } else if (now >= service.heard_at + quiet_) {
+      service.stop_watching();
+      service.not_before = now;
     }
     if (changed) tell(service.listenings, listed(service));
   }
@@ -617,18 +661,21 @@ class EtcdKeeper final : public Keeper {
 
   const std::string hosts_;
   const std::string base_;
-  const std::int64_t ttl_;  // seconds
+  const std::int64_t ttl_;    // seconds
+  const milliseconds quiet_;  // a watch that has brought nothing for so long is made anew
   // Tells the consumers' keys of this process apart.
   const std::string id_ = fmt::format("{:x}", reinterpret_cast<std::uintptr_t>(this));
   // All below: on the thread.
   std::unique_ptr<Gateway> gateway_;
+  std::size_t server_ = 0;  // of the gateway's, that the watches are made at
   std::deque<Asked> asked_;
   bool connected_ = false;
   TimePoint retry_at_{};
   milliseconds pause_ = kFirstPause;
   std::int64_t lease_ = 0;
+  milliseconds lease_pause_ = kFirstPause;
   Duration beat_{};
-  TimePoint beat_at_{};
+  TimePoint beat_at_{};  // the lease is asked for, or kept
   std::vector<Published> published_;
   std::map<std::string, Key> keys_;
   std::map<std::string, Service> services_;  // by the beginning of their providers' keys

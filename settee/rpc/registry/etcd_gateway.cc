@@ -15,7 +15,11 @@ namespace settee::inline v0::rpc::registry::etcd {
 namespace {
 
 // gRPC's codes, which the gateway has in its errors.
+constexpr std::int64_t kInvalidArgument = 3;
 constexpr std::int64_t kNotFound = 5;
+constexpr std::int64_t kPermissionDenied = 7;
+constexpr std::int64_t kFailedPrecondition = 9;
+constexpr std::int64_t kOutOfRange = 11;
 constexpr std::int64_t kUnavailable = 14;
 constexpr std::int64_t kUnauthenticated = 16;
 // An answer of a watch has the changes of one revision, or some of many.
@@ -30,6 +34,12 @@ std::string_view text_at(const hessian::Value& value, std::string_view name) {
   const hessian::Value& text = value[name];
   const Result<std::string_view> view = text.as_string();
   return view ? *view : std::string_view();
+}
+
+// What is wrong with the question, or with what its asker may do, does not pass by itself.
+bool is_final(std::int64_t code) {
+  return code == kInvalidArgument || code == kPermissionDenied || code == kFailedPrecondition ||
+         code == kOutOfRange;
 }
 
 }  // namespace
@@ -144,7 +154,7 @@ Gateway::Answer Gateway::ask(const net::Endpoint& server, std::string_view path,
     answer.value = *std::move(value);
     return answer;
   }
-  answer.failure = Failure::kRefused;
+  answer.failure = Failure::kLater;
   if (!value) {
     answer.why = fmt::format("its answer (status {}) is no JSON of etcd's gateway: {}",
                              response.status, value.error().message());
@@ -153,6 +163,7 @@ Gateway::Answer Gateway::ask(const net::Endpoint& server, std::string_view path,
   const std::int64_t code = number((*value)["code"]);
   answer.why = text_at(*value, "error");
   if (answer.why.empty()) answer.why = fmt::format("status {}", response.status);
+  if (is_final(code)) answer.failure = Failure::kRefused;
   if (code == kUnavailable || response.status == 503) answer.failure = Failure::kConnection;
   if (code == kNotFound && answer.why.find("lease") != std::string::npos) {
     answer.failure = Failure::kLease;
@@ -217,6 +228,7 @@ Task<void> Gateway::follow(http::Client& client, std::string url, http::Request 
     co_return;
   }
   std::string text;
+  std::size_t searched = 0;  // of it, for the end of a line
   for (;;) {
     Result<std::optional<Bytes>> part = co_await as_result(response->body.next());
     if (!part || !*part) {
@@ -226,7 +238,8 @@ Task<void> Gateway::follow(http::Client& client, std::string url, http::Request 
     }
     text += (*part)->view();
     std::size_t from = 0;
-    for (std::size_t end = 0; (end = text.find('\n', from)) != std::string::npos; from = end + 1) {
+    for (std::size_t end = searched; (end = text.find('\n', end)) != std::string::npos;
+         from = ++end) {
       const std::string_view line = std::string_view(text).substr(from, end - from);
       Result<hessian::Value> value = json::parse_value(line);
       if (!value || (*value)["result"].is_null()) {
@@ -236,6 +249,7 @@ Task<void> Gateway::follow(http::Client& client, std::string url, http::Request 
       watching->put((*value)["result"]);
     }
     text.erase(0, from);
+    searched = text.size();
     if (text.size() > kLongestAnswer) {
       watching->end(Error(Code::kLimit,
                           fmt::format("watch: an answer of more than {} bytes", kLongestAnswer)));

@@ -68,7 +68,8 @@ class Gateway {
     kNone,
     kConnection,  ///< No server could be asked, or none answers for the cluster now.
     kLease,       ///< There is no such lease.
-    kRefused,     ///< The server does not do this.
+    kRefused,     ///< The server does not do this, however often it is asked.
+    kLater,       ///< It does not do this now: it is too busy, or a proxy does not reach it.
   };
   struct Answer {
     Failure failure = Failure::kNone;
@@ -78,6 +79,8 @@ class Gateway {
   };
   /// POST /v3/`path`. The server that has answered last is asked first, then the others.
   Answer call(std::string_view path, const std::string& json);
+  /// Which server has answered last; watches are made there.
+  std::size_t server() const noexcept { return first_; }
   /// `wake` is called from the gateway's loop; the gateway must outlive that.
   std::shared_ptr<Watching> watch(const std::string& json, std::function<void()> wake);
 
