@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <mutex>
@@ -119,6 +120,10 @@ class HttpTransport final : public Transport, public std::enable_shared_from_thi
     if (auto there = known.lock()) return there;
     auto made = std::make_shared<HttpAddress>(scheme_, endpoint);
     known = made;
+    if (addresses_.size() >= prune_at_) {
+      std::erase_if(addresses_, [](const auto& entry) { return entry.second.expired(); });
+      prune_at_ = std::max(kFirstPrune, 2 * addresses_.size());
+    }
     return made;
   }
   void stop() override { client.stop(); }
@@ -130,8 +135,10 @@ class HttpTransport final : public Transport, public std::enable_shared_from_thi
  private:
   const std::string_view protocol_;
   const http::Url::Scheme scheme_;
+  static constexpr std::size_t kFirstPrune = 64;
   std::mutex mutex_;
   std::unordered_map<std::string, std::weak_ptr<HttpAddress>> addresses_;
+  std::size_t prune_at_ = kFirstPrune;  // entries; addresses come and go
 
  public:
   http::Client client;

@@ -28,22 +28,53 @@ constexpr std::chrono::hours kSilence{24};
 /// Of one message each way.
 class UnaryCodec final : public CallCodec {
  public:
-  Bytes message;                        // the request's
+  UnaryCodec(const Server::Core& core, const CallMetadata& metadata, const Bytes& body)
+      : body_(body), answers_gzip_(metadata.answers_gzip()) {
+    options_.gzip = metadata.gzip();
+    options_.max_message = core.options.max_frame;
+    limits_.depth = core.options.hessian_depth;
+    limits_.nodes = core.options.hessian_nodes;
+  }
+
   std::optional<TripleRequest> triple;  // it is SOFARPC's generic one
   Output out;                           // the response's frame
-  bool gzip = false;
+  std::optional<Error> broken;          // why there is no message
+
+  /// Which may be packed: for a call that has not been let in only where its message names the method.
+  Result<void> unpack() {
+    Result<Bytes> message = only_message(body_, options_);
+    if (message) {
+      message_ = std::move(*message);
+      return {};
+    }
+    const bool limit = message.error().code() == Code::kLimit;
+    broken = limit ? message.error() : Error(Code::kPeerDecode, message.error().message());
+    return *broken;
+  }
+  std::span<const std::uint8_t> message() const noexcept { return message_->span(); }
+  bool gzip() const noexcept { return answers_gzip_; }
 
   Result<void> read(const MethodInfo& method, void* const* arguments) override {
-    if (triple) return read_arguments(*triple, method.parameters, arguments);
-    return read_arguments(message.span(), method.parameters, arguments);
+    if (triple) return read_arguments(*triple, method.parameters, arguments, limits_);
+    if (!message_) {
+      if (Result<void> done = unpack(); !done) return done;
+    }
+    return read_arguments(message(), method.parameters, arguments);
   }
   Result<void> write(const TypeInfo& type, const void* result) override {
     const std::size_t begin = begin_message(out);
     Result<void> written = triple ? write_triple_response(out, *triple, type, result)
                                   : write_result(out, type, result);
-    if (written) end_message(out, begin, gzip);
+    if (written) end_message(out, begin, answers_gzip_);
     return written;
   }
+
+ private:
+  const Bytes& body_;
+  const bool answers_gzip_;
+  MessageOptions options_;
+  hessian::Limits limits_;
+  std::optional<Bytes> message_;
 };
 
 Task<http::Response> unary(std::shared_ptr<Server::Core> core, http::Request request) {
@@ -59,19 +90,11 @@ Task<http::Response> unary(std::shared_ptr<Server::Core> core, http::Request req
   const Result<TimePoint> deadline = metadata.deadline(Loop::current()->now());
   if (!deadline) co_return failed_response(deadline.error());
 
-  UnaryCodec codec;
-  codec.gzip = metadata.gzip();
-  MessageOptions options;
-  options.gzip = metadata.gzip();
-  options.max_message = core->options.max_frame;
-  Result<Bytes> message = only_message(request.body.bytes(), options);
-  if (!message) {
-    const bool limit = message.error().code() == Code::kLimit;
-    co_return failed_response(limit ? message.error()
-                                    : Error(Code::kPeerDecode, message.error().message()));
+  UnaryCodec codec(*core, metadata, request.body.bytes());
+  if (metadata.sofa) {
+    if (const Result<void> done = codec.unpack(); !done) co_return failed_response(done.error());
+    codec.triple = triple_request(codec.message());
   }
-  codec.message = std::move(*message);
-  if (metadata.sofa) codec.triple = triple_request(codec.message.span());
 
   Result<MethodEntry*> method =
       find_called(*core, *path, metadata, codec.triple ? &codec.triple->types : nullptr);
@@ -96,11 +119,11 @@ Task<http::Response> unary(std::shared_ptr<Server::Core> core, http::Request req
   Task<void> hosted = host(core, **method, request, call, codec, baggage);
   const Result<void> done = co_await as_result(std::move(hosted));
   if (!done) {
-    http::Response response = failed_response(done.error());
+    http::Response response = failed_response(codec.broken.value_or(done.error()));
     add_baggage(response.headers, baggage);
     co_return response;
   }
-  http::Response response = begin_response(codec.gzip);
+  http::Response response = begin_response(codec.gzip());
   response.body = http::Body(codec.out.take());
   response.body.set_trailers(ok_trailers(baggage));
   co_return response;

@@ -17,6 +17,10 @@ namespace {
 constexpr std::string_view kRequestBaggagePrefix = "rpc_req_baggage.";
 constexpr std::string_view kResponseBaggagePrefix = "rpc_resp_baggage.";
 
+// What clients take at least; each field counts as HTTP/2 counts it.
+constexpr std::size_t kMostMetadata = 8 * 1024;
+constexpr std::size_t kFieldOverhead = 32;
+
 bool is_metadata_name(std::string_view name) noexcept {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
@@ -78,6 +82,18 @@ CallMetadata::CallMetadata(const http::Headers& headers) {
   }
 }
 
+bool CallMetadata::answers_gzip() const noexcept {
+  if (!gzip()) return false;
+  for (std::string_view left = accepts; !left.empty();) {
+    std::string_view name = left.substr(0, left.find(','));
+    left.remove_prefix(std::min(name.size() + 1, left.size()));
+    while (name.starts_with(' ')) name.remove_prefix(1);
+    while (name.ends_with(' ')) name.remove_suffix(1);
+    if (name == "gzip") return true;
+  }
+  return false;
+}
+
 Result<TimePoint> CallMetadata::deadline(TimePoint now) const {
   if (timeout.empty()) return kNoDeadline;
   const std::optional<std::chrono::nanoseconds> time = parse_timeout(timeout);
@@ -119,14 +135,25 @@ http::Headers ok_trailers(const Baggage& baggage) {
 }
 
 void add_baggage(http::Headers& trailers, const Baggage& baggage) {
+  std::size_t room = kMostMetadata;
+  const auto take = [&room](std::string_view name, std::string_view value) {
+    const std::size_t size = name.size() + value.size() + kFieldOverhead;
+    if (size > room) return false;
+    room -= size;
+    return true;
+  };
+  for (const http::Headers::Field field : trailers) take(field.name, field.value);
   for (const auto& [key, value] : baggage) {
     if (!is_metadata_name(key)) continue;
-    const std::string name = fmt::format("{}{}", kResponseBaggagePrefix, key);
-    if (is_printable(value)) {
-      trailers.add_checked(name, value);
-    } else {
-      trailers.add_checked(name + "-bin", base64(value));
+    std::string name = fmt::format("{}{}", kResponseBaggagePrefix, key);
+    // To gRPC every value under a name that ends so is base64.
+    if (is_printable(value) && !key.ends_with("-bin")) {
+      if (take(name, value)) trailers.add_checked(name, value);
+      continue;
     }
+    name += "-bin";
+    const std::string text = base64(value);
+    if (take(name, text)) trailers.add_checked(name, text);
   }
 }
 

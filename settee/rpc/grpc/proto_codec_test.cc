@@ -308,4 +308,21 @@ TEST(ProtoCodec, TheOnlyStructIsItselfTheMessage) {
   EXPECT_EQ(hex(out.span()).substr(0, 6), "089601");
 }
 
+TEST(ProtoCodec, ManySmallPackedFieldsDoNotMoveTheListEachTime) {
+  std::string bytes;
+  for (int i = 0; i < 1000; ++i) bytes += "\x0a\x08" + std::string(8, '\0');
+  const auto numbers = read<std::vector<double>>(bytes);
+  ASSERT_TRUE(numbers.ok());
+  EXPECT_EQ(numbers->size(), 1000U);
+  EXPECT_GT(numbers->capacity(), 1000U);  // it has grown by steps, not by one each time
+}
+
+TEST(ProtoCodec, PackedNumbersAreChargedBeforeRoomIsMadeForThem) {
+  ProtoLimits limits;
+  limits.memory = 1000;
+  const auto numbers = read<std::vector<double>>("\x0a\xa0\x1f" + std::string(4000, '\0'), limits);
+  ASSERT_FALSE(numbers.ok());
+  EXPECT_EQ(numbers.error().code(), Code::kLimit);
+}
+
 }  // namespace

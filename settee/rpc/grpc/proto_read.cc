@@ -306,7 +306,11 @@ class Decoder {
     if (wire != Wire::kVarint) {
       const std::size_t width = wire == Wire::kFixed64 ? 8 : 4;
       const std::size_t count = field.bytes.size() / width;
-      type.reserve(out, type.count(out) + std::min(count, kReserveBytes / width));
+      if (count > memory_left_ / element_type.size) {
+        return fail_limit("memory", memory_limit_, field.bytes);
+      }
+      // Only once: a reserve for each of many small fields would move all elements each time.
+      if (type.count(out) == 0) type.reserve(out, std::min(count, kReserveBytes / width));
     }
     return packed(field, wire, [&](std::uint64_t value) {
       if (!charge(element_type.size)) return false;

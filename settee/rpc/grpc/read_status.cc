@@ -27,6 +27,30 @@ std::span<const std::uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
+// Of what a peer may say with its own Code. All others tell of this process's connections, addresses
+// and options: a peer that reports its own trouble with them must not have them acted on here.
+Code code_from_peer(int number) noexcept {
+  const auto code = static_cast<Code>(number);
+  switch (code) {
+    case Code::kCancelled:
+    case Code::kUnknown:
+    case Code::kBusiness:
+    case Code::kPeerError:
+    case Code::kPeerDecode:
+    case Code::kPeerEncode:
+    case Code::kTimeout:
+    case Code::kBusy:
+    case Code::kLimit:
+    case Code::kServiceNotFound:
+    case Code::kMethodNotFound:
+    case Code::kConnectionClosed:
+    case Code::kEncode:
+    case Code::kDecode:
+    case Code::kProtocol: return code;
+    default: return Code::kPeerError;
+  }
+}
+
 void read_entry(std::span<const std::uint8_t> bytes, Details& details) {
   std::string_view key;
   std::string_view value;
@@ -42,7 +66,7 @@ void read_entry(std::span<const std::uint8_t> bytes, Details& details) {
   int number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   if (error == std::errc() && end == value.data() + value.size()) {
-    details.code = static_cast<Code>(number);
+    details.code = code_from_peer(number);
   }
 }
 

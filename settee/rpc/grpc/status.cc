@@ -13,9 +13,13 @@ namespace settee::inline v0::rpc::grpc {
 
 namespace {
 
-// Clients take 8 KiB of metadata or more; a trailer must not be what an answer fails for.
+// Clients take 8 KiB of metadata or more; a trailer must not be what an answer fails for. So much a
+// message may take when it is encoded, and the details before they are base64, which makes 3 KiB.
 constexpr std::size_t kLongestMessage = 2048;
-constexpr std::size_t kLongestValue = 2048;
+constexpr std::size_t kLongestDetails = 3 * 1024 / 4 * 3;
+// Of details that do not fit otherwise.
+constexpr std::size_t kShortMessage = 512;
+constexpr std::size_t kLongestClass = 512;
 
 // "PeerError" → "PEER_ERROR", as ErrorInfo wants its reasons
 std::string reason_of(Code code) {
@@ -36,16 +40,18 @@ void put_entry(Output& out, std::uint32_t number, std::string_view key, std::str
   end_length(out, begin);
 }
 
-std::string details_of(const Error& error, Status status, std::string_view message) {
+std::string details_of(const Error& error, Status status, std::string_view message,
+                       bool with_value) {
   Output info;
   put_text(info, 1, reason_of(error.code()));
   put_text(info, 2, "settee");
   put_entry(info, 3, "code", std::to_string(static_cast<int>(error.code())));
-  if (const ExceptionValue* exception = error.exception()) {
+  const ExceptionValue* const exception = error.exception();
+  if (exception != nullptr && exception->class_name().size() <= kLongestClass) {
     put_entry(info, 3, "exception", exception->class_name());
-    if (exception->object() != nullptr) {
+    if (with_value && exception->object() != nullptr) {
       const Result<std::string> value = json::to_json(*exception->type(), exception->object());
-      if (value && value->size() <= kLongestValue) put_entry(info, 3, "value", *value);
+      if (value && value->size() <= kLongestDetails) put_entry(info, 3, "value", *value);
     }
   }
   Output out;
@@ -59,12 +65,30 @@ std::string details_of(const Error& error, Status status, std::string_view messa
   return std::string(out.take().view());
 }
 
-// At most so many bytes, and no character of UTF-8 cut through.
-std::string_view shortened(std::string_view text) noexcept {
-  if (text.size() <= kLongestMessage) return text;
-  std::size_t size = kLongestMessage;
+bool stays_as_it_is(char c) noexcept { return c >= ' ' && c <= '~' && c != '%'; }
+
+// At most so many bytes when percent-encoded, and no character of UTF-8 cut through.
+std::string_view shortened(std::string_view text, std::size_t longest = kLongestMessage) noexcept {
+  std::size_t encoded = 0;
+  std::size_t size = 0;
+  while (size < text.size()) {
+    encoded += stays_as_it_is(text[size]) ? 1 : 3;
+    if (encoded > longest) break;
+    ++size;
+  }
+  if (size == text.size()) return text;
   while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
   return text.substr(0, size);
+}
+
+// The value counts for more than the message, which is in grpc-message too.
+std::string fitting_details(const Error& error, Status status) {
+  std::string details = details_of(error, status, shortened(error.message()), true);
+  if (details.size() <= kLongestDetails) return details;
+  const std::string_view message = shortened(error.message(), kShortMessage);
+  details = details_of(error, status, message, true);
+  if (details.size() <= kLongestDetails) return details;
+  return details_of(error, status, message, false);
 }
 
 }  // namespace
@@ -121,8 +145,7 @@ void add_status(http::Headers& trailers, Status status, std::string_view message
 void add_status(http::Headers& trailers, const Error& error) {
   const Status status = status_of(error.code());
   add_status(trailers, status, error.message());
-  trailers.add_checked("grpc-status-details-bin",
-                       base64(details_of(error, status, shortened(error.message()))));
+  trailers.add_checked("grpc-status-details-bin", base64(fitting_details(error, status)));
 }
 
 std::string percent_encoded(std::string_view text) {
@@ -130,7 +153,7 @@ std::string percent_encoded(std::string_view text) {
   std::string result;
   result.reserve(text.size());
   for (const char c : text) {
-    if (c >= ' ' && c <= '~' && c != '%') {
+    if (stays_as_it_is(c)) {
       result += c;
       continue;
     }

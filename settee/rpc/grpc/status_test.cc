@@ -29,6 +29,7 @@ using settee::rpc::grpc::parse_timeout;
 using settee::rpc::grpc::percent_encoded;
 using settee::rpc::grpc::put_number;
 using settee::rpc::grpc::put_text;
+using settee::rpc::grpc::read_status;
 using settee::rpc::grpc::Status;
 using settee::rpc::grpc::status_of;
 
@@ -100,6 +101,37 @@ TEST(GrpcStatus, ALongMessageIsCutBetweenCharacters) {
   Headers trailers;
   add_status(trailers, Status::kInternal, text);
   EXPECT_EQ(trailers.get("grpc-message"), std::string(2047, 'a'));
+}
+
+TEST(GrpcStatus, TrailersStayWithinWhatClientsTake) {
+  for (const char* piece : {"x", "\xc3\xa4", "%"}) {
+    grpc_status_test::SoldOut sold_out;
+    for (int i = 0; i < 5000; ++i) sold_out.message += piece;
+    for (const std::size_t size : {std::size_t{10}, std::size_t{2000}, std::size_t{100'000}}) {
+      sold_out.sku.assign(size, 's');
+      Headers trailers;
+      add_status(trailers, sold_out.to_error());
+      EXPECT_LE(trailers.get("grpc-message").size(), 2048U);
+      EXPECT_LE(trailers.get("grpc-status-details-bin").size(), 3072U);
+      const auto ended = read_status(trailers);
+      ASSERT_FALSE(ended.ok());
+      ASSERT_NE(ended.error().exception(), nullptr);
+      EXPECT_EQ(ended.error().exception()->class_name(), "com.acme.SoldOut");
+    }
+  }
+}
+
+TEST(GrpcStatus, APeersTroubleWithItsOwnPeersIsNotOurs) {
+  for (const Code code :
+       {Code::kConnectFailed, Code::kOverflow, Code::kNoProvider, Code::kStopped, Code::kMisuse,
+        Code::kInvalidArgument, Code::kIo, Code::kConfig, static_cast<Code>(9999)}) {
+    Headers trailers;
+    add_status(trailers, Error(code, "down there"));
+    EXPECT_EQ(read_status(trailers).error().code(), Code::kPeerError) << static_cast<int>(code);
+  }
+  Headers trailers;
+  add_status(trailers, Error(Code::kBusy, "later"));
+  EXPECT_EQ(read_status(trailers).error().code(), Code::kBusy);
 }
 
 }  // namespace

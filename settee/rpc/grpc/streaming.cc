@@ -5,9 +5,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "settee/base/stream.h"
+#include "settee/http/server.h"
 #include "settee/rpc/grpc/internal/message_source.h"
 #include "settee/rpc/grpc/internal/proto_codec.h"
 #include "settee/rpc/grpc/internal/status.h"
@@ -84,7 +86,7 @@ class StreamingCall {
   StreamingCall(const StreamingCall&) = delete;
   StreamingCall& operator=(const StreamingCall&) = delete;
 
-  bool gzip() const noexcept { return metadata_.gzip(); }
+  bool gzip() const noexcept { return metadata_.answers_gzip(); }
   /// Of the ended call.
   http::Headers take_trailers() {
     if (ended_) return std::move(trailers_);
@@ -127,7 +129,10 @@ class StreamingCall {
     }
     Bytes first;
     if (!takes_stream) {
-      Task<Bytes> only = only_request(requests);
+      // It has not been let in yet, so it has no more time than the body of any other request.
+      const TimePoint until = Loop::current()->now() + ordinary_body_timeout();
+      Task<Bytes> only =
+          with_context(context().with_deadline(std::min(*deadline, until)), only_request(requests));
       Result<Bytes> request = co_await as_result(std::move(only));
       if (!request) co_await fail(request.error());
       first = std::move(*request);
@@ -135,7 +140,7 @@ class StreamingCall {
       if (!method) co_await fail(method.error());
     }
 
-    StreamingCodec codec(requests, responses, *(*method)->info, metadata_.gzip());
+    StreamingCodec codec(requests, responses, *(*method)->info, metadata_.answers_gzip());
     codec.request = std::move(first);
     HttpCallOptions call;
     call.protocol = "grpc";
@@ -148,6 +153,11 @@ class StreamingCall {
     if (!codec.response) co_return;
     Task<bool> written = responses.write(std::move(*codec.response));
     co_await std::move(written);
+  }
+
+  std::chrono::milliseconds ordinary_body_timeout() const {
+    const auto& http = core_->options.http;
+    return http ? http->body_timeout : http::ServerOptions().body_timeout;
   }
 
   // Of a method that takes one message: no other may follow.

@@ -7,6 +7,7 @@
 
 #include <atomic>
 
+#include "settee/http/server.h"
 #include "settee/rpc/grpc/grpc_test_peer.h"
 #include "settee/rpc/grpc/internal/wire.h"
 #include "settee/rpc/grpc/proto.h"
@@ -216,6 +217,24 @@ TEST_F(GrpcStreamingTest, TheDeadlineEndsAStream) {
   const Outcome outcome = peer_->finish(stream);
   EXPECT_EQ(outcome.status, "4") << outcome.message;
   EXPECT_TRUE(wire::eventually([&] { return ticks_->ended == 1; }));
+}
+
+TEST_F(GrpcStreamingTest, ARequestThatDoesNotComeEndsWithTheCallersTime) {
+  const std::uint32_t stream = begin("watch", {{"grpc-timeout", "100m"}});
+  EXPECT_EQ(peer_->finish(stream).status, "4");
+}
+
+TEST_F(GrpcStreamingTest, ARequestThatDoesNotComeEndsWithTheTimeOfBodies) {
+  auto http = std::make_shared<http::ServerOptions>();
+  http->body_timeout = 200ms;
+  Server server(runtime_, ServerOptions{.host = "127.0.0.1", .port = 0, .http = http});
+  server.provide<grpc_streaming_test::Ticks>(ticks_);
+  server.start();
+  GrpcPeer peer(server.port());
+  const std::uint32_t stream = peer.begin("/com.acme.Ticks/watch");
+  peer.send(stream, framed(message("ACME", 2)), false);  // and no end
+  EXPECT_EQ(peer.finish(stream).status, "4");
+  EXPECT_EQ(ticks_->written, 0);
 }
 
 TEST_F(GrpcStreamingTest, TheProtoSaysWhatStreams) {

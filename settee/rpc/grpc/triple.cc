@@ -10,6 +10,13 @@
 
 namespace settee::inline v0::rpc::grpc {
 
+namespace {
+
+// Java's methods have 255 at most, and an empty field of two bytes takes a view of sixteen.
+constexpr std::size_t kMostArguments = 256;
+
+}  // namespace
+
 std::optional<TripleRequest> triple_request(std::span<const std::uint8_t> message) {
   TripleRequest request;
   WireReader reader(message);
@@ -21,6 +28,9 @@ std::optional<TripleRequest> triple_request(std::span<const std::uint8_t> messag
       case 3: request.types.push_back(field.text()); break;
       default: return std::nullopt;
     }
+    if (request.arguments.size() > kMostArguments || request.types.size() > kMostArguments) {
+      return std::nullopt;
+    }
   }
   const bool empty = request.types.empty();
   if (!reader.rule().empty() || request.arguments.size() != request.types.size() ||
@@ -31,13 +41,13 @@ std::optional<TripleRequest> triple_request(std::span<const std::uint8_t> messag
 }
 
 Result<void> read_arguments(const TripleRequest& request, std::span<const ParameterInfo> parameters,
-                            void* const* arguments) {
+                            void* const* arguments, const hessian::Limits& limits) {
   if (request.arguments.size() != parameters.size()) {
     return Error(Code::kDecode, fmt::format("triple: {} argument(s) came, {} expected",
                                             request.arguments.size(), parameters.size()));
   }
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    hessian::Reader reader(request.arguments[i], hessian::Dialect::kSofa3);
+    hessian::Reader reader(request.arguments[i], hessian::Dialect::kSofa3, limits);
     hessian::DecodeOptions options;
     options.null_scalar_is_error = true;
     const Result<void> read = hessian::decode(reader, *parameters[i].type, arguments[i], options);

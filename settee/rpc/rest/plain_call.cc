@@ -17,6 +17,9 @@ namespace {
 constexpr std::string_view kRequestBaggagePrefix = "rpc_req_baggage.";
 constexpr std::string_view kResponseBaggagePrefix = "rpc_resp_baggage.";
 
+// Values in a body by which an overload is chosen, before the caller is known to anybody.
+constexpr std::uint32_t kMostToChoose = 100'000;
+
 class PlainCodec final : public CallCodec {
  public:
   explicit PlainCodec(const ArgumentTexts& texts) : texts_(texts) {}
@@ -92,8 +95,11 @@ Result<Given> look_at(const ArgumentTexts& texts) {
     if (!texts.has_body) return given;
   }
   if (texts.body.empty()) return given;
-  const Result<hessian::Value> body = json::parse_value(texts.body);
-  if (!body) return body.error().within("body");
+  json::Limits limits;
+  limits.nodes = kMostToChoose;
+  limits.elements = kMostToChoose;
+  const Result<hessian::Value> body = json::parse_value(texts.body, limits);
+  if (!body) return body.error().within("body, of a method that has overloads");
   if (body->type() == hessian::Value::Type::kMap) {
     given->by_name = true;
     for (const hessian::Value::Entry& entry : body->entries()) {

@@ -43,6 +43,8 @@ struct CallMetadata {
   Baggage baggage;
 
   bool gzip() const noexcept { return encoding == "gzip"; }
+  /// Messages of the answer may be packed: the peer packs its own, and says that it reads such.
+  bool answers_gzip() const noexcept;
   /// kNoDeadline without a timeout. An Error (kPeerDecode) if it is none.
   Result<TimePoint> deadline(TimePoint now) const;
   /// An Error (kMethodNotFound, as gRPC wants UNIMPLEMENTED) for an encoding that is not known.
@@ -55,7 +57,7 @@ http::Response begin_response(bool gzip);
 http::Response failed_response(const Error& error);
 /// grpc-status 0 and what the handler sends back.
 http::Headers ok_trailers(const Baggage& baggage);
-/// A handler's baggage as metadata.
+/// A handler's baggage as metadata, as far as all fields stay within the 8 KiB that clients take.
 void add_baggage(http::Headers& trailers, const Baggage& baggage);
 
 }  // namespace settee::inline v0::rpc::grpc

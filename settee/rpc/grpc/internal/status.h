@@ -18,7 +18,10 @@
 //
 // An answer of Settee says its very Code in google.rpc.ErrorInfo (grpc-status-details-bin): `reason` is
 // its name, as "BUSINESS", `domain` is "settee", and `metadata` has `code`, and of a business exception
-// its class as `exception` and its value as JSON in `value`. Without that a status means:
+// its class as `exception` and its value as JSON in `value`. Codes that tell of a process's own
+// connections, addresses and options (kConnectFailed, kNoProvider, kStopped, kOverflow, kMisuse,
+// kInvalidArgument, kIo, kConfig) and unknown ones are read as kPeerError. Without ErrorInfo a status
+// means:
 //
 //   1 kCancelled      3 kPeerDecode    4 kTimeout             5, 12 kMethodNotFound
 //   8 kBusy           14 kConnectionClosed                    all others kPeerError

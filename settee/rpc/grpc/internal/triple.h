@@ -22,6 +22,7 @@
 
 #include "settee/base/result.h"
 #include "settee/base/service.h"
+#include "settee/hessian/dialect.h"
 #include "settee/rpc/grpc/internal/output.h"
 
 namespace settee::inline v0::rpc::grpc {
@@ -38,12 +39,15 @@ struct TripleRequest {
 };
 
 /// The generic request in `message`, which it points into. Nothing if it is certainly another message:
-/// one with other fields, with fewer types than arguments, or with neither and no name of Hessian's.
+/// one with other fields, with fewer types than arguments, with more than 256 of them, or with neither
+/// and no name of Hessian's.
 SETTEE_API std::optional<TripleRequest> triple_request(std::span<const std::uint8_t> message);
 
+/// `limits` hold for each argument, which is a stream of its own.
 SETTEE_API Result<void> read_arguments(const TripleRequest& request,
                                        std::span<const ParameterInfo> parameters,
-                                       void* const* arguments);
+                                       void* const* arguments,
+                                       const hessian::Limits& limits = hessian::Limits());
 /// Puts the response behind what `out` has; after an Error some of it may be there.
 SETTEE_API Result<void> write_triple_response(Output& out, const TripleRequest& request,
                                               const TypeInfo& type, const void* result);
