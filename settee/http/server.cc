@@ -291,7 +291,8 @@ void Server::Core::shut_down(TimePoint by) {
         fmt::format("server {}: stopped with {} request(s) not answered after {} ms of drain; they "
                     "are cancelled",
                     listener_ ? address() : "without an own port", left,
-                    std::chrono::ceil<std::chrono::milliseconds>(Clock::now() - began).count()));
+                    std::chrono::ceil<std::chrono::milliseconds>(std::max(by - began, Duration()))
+                        .count()));
     runtime.on_each_loop([this](Loop& loop) {
       std::vector<std::shared_ptr<Exchange>> held;  // who is cancelled may end at once
       for (Exchange* exchange : of(loop).exchanges) held.push_back(exchange->shared_from_this());
