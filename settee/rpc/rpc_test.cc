@@ -234,9 +234,15 @@ TEST_F(RpcTest, CancellationEndsTheCall) {
 TEST_F(RpcTest, BlockingMethodsRunOnThePoolAndAreRefusedWhenItIsFull) {
   auto shop = refer();
   EXPECT_EQ(shop->block(0).get(), "on a pool");
+  // Its answer may come before its thread is free.
+  for (int i = 0; i < 2000 && runtime_.pool().figures().busy > 0; ++i) {
+    std::this_thread::sleep_for(1ms);
+  }
   auto first = as_future(shop->block(300));
   auto second = as_future(shop->block(300));
-  std::this_thread::sleep_for(100ms);
+  for (int i = 0; i < 200 && runtime_.pool().figures().busy < 2; ++i) {
+    std::this_thread::sleep_for(1ms);
+  }
   EXPECT_EQ(code_of(shop->block(0)), Code::kBusy);
   EXPECT_EQ(shop->echo("the loop is free").get(), "the loop is free");
   first.get();
