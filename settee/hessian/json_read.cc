@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "settee/base/detail/base64.h"
 #include "settee/base/service.h"
 #include "settee/hessian/internal/json_document.h"
 #include "settee/hessian/internal/json_reader.h"
@@ -428,9 +429,11 @@ bool Reader::bytes(Bytes& out, std::string_view what, std::uint32_t at, const St
     out = Bytes();
     return true;
   }
-  settee::detail::Block* block = settee::detail::block_new(base64_room(base64.size()));
+  settee::detail::Block* block =
+      settee::detail::block_new(settee::detail::base64_room(base64.size()));
   Bytes made = Bytes::adopt(block, settee::detail::block_data(block), 0);
-  const std::optional<std::size_t> size = decode_base64(base64, settee::detail::block_data(block));
+  const std::optional<std::size_t> size =
+      settee::detail::decode_base64(base64, settee::detail::block_data(block));
   if (!size) return expected(what, at, up);
   settee::detail::block_retain(block);
   out = Bytes::adopt(block, settee::detail::block_data(block), *size);

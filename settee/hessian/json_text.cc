@@ -4,7 +4,6 @@
 #include "settee/hessian/internal/json_text.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <chrono>
 #include <limits>
@@ -110,23 +109,6 @@ bool take(std::string_view& text, char c) noexcept {
 constexpr std::int64_t kYear0 = -62167219200000;
 constexpr std::int64_t kYear10000 = 253402300800000;
 
-constexpr std::uint8_t kNoBase64 = 0xff;
-constexpr std::array<std::uint8_t, 256> make_base64_values() {
-  std::array<std::uint8_t, 256> values{};
-  for (auto& value : values) value = kNoBase64;
-  for (int i = 0; i < 26; ++i) {
-    values[static_cast<std::size_t>('A' + i)] = static_cast<std::uint8_t>(i);
-    values[static_cast<std::size_t>('a' + i)] = static_cast<std::uint8_t>(26 + i);
-  }
-  for (int i = 0; i < 10; ++i) {
-    values[static_cast<std::size_t>('0' + i)] = static_cast<std::uint8_t>(52 + i);
-  }
-  values['+'] = values['-'] = 62;
-  values['/'] = values['_'] = 63;
-  return values;
-}
-constexpr std::array<std::uint8_t, 256> kBase64Values = make_base64_values();
-constexpr char kBase64Digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 int hex_value(char c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
@@ -492,69 +474,6 @@ std::uint8_t* put_date_text(std::uint8_t* at, std::int64_t millis) noexcept {
   put(of_day / 60'000 % 60, 10, ':');
   put(of_day / 1000 % 60, 10, '.');
   put(of_day % 1000, 100, 'Z');
-  return at;
-}
-
-std::optional<std::size_t> decode_base64(std::string_view text, std::uint8_t* out) noexcept {
-  std::size_t padding = 0;
-  while (padding < 2 && !text.empty() && text.back() == '=') {
-    text.remove_suffix(1);
-    ++padding;
-  }
-  const std::size_t rest = text.size() % 4;
-  if (rest == 1 || (padding != 0 && (rest + padding) % 4 != 0)) return std::nullopt;
-  std::uint8_t* to = out;
-  const auto value = [&text](std::size_t i) {
-    return std::uint32_t{kBase64Values[static_cast<std::uint8_t>(text[i])]};
-  };
-  std::size_t i = 0;
-  for (; i + 4 <= text.size(); i += 4) {
-    const std::uint32_t a = value(i);
-    const std::uint32_t b = value(i + 1);
-    const std::uint32_t c = value(i + 2);
-    const std::uint32_t d = value(i + 3);
-    if ((a | b | c | d) == kNoBase64) return std::nullopt;
-    const std::uint32_t bits = a << 18 | b << 12 | c << 6 | d;
-    *to++ = static_cast<std::uint8_t>(bits >> 16);
-    *to++ = static_cast<std::uint8_t>(bits >> 8);
-    *to++ = static_cast<std::uint8_t>(bits);
-  }
-  if (rest >= 2) {
-    const std::uint32_t a = value(i);
-    const std::uint32_t b = value(i + 1);
-    const std::uint32_t c = rest == 3 ? value(i + 2) : 0;
-    if ((a | b | c) == kNoBase64) return std::nullopt;
-    const std::uint32_t bits = a << 18 | b << 12 | c << 6;
-    *to++ = static_cast<std::uint8_t>(bits >> 16);
-    if (rest == 3) *to++ = static_cast<std::uint8_t>(bits >> 8);
-  }
-  return static_cast<std::size_t>(to - out);
-}
-
-std::uint8_t* put_base64(std::uint8_t* at, const std::uint8_t* from, std::size_t n) noexcept {
-  const auto put = [&at](std::uint32_t bits, int shift) {
-    *at++ = static_cast<std::uint8_t>(kBase64Digits[bits >> shift & 63]);
-  };
-  for (; n >= 3; n -= 3, from += 3) {
-    const std::uint32_t bits =
-        std::uint32_t{from[0]} << 16 | std::uint32_t{from[1]} << 8 | std::uint32_t{from[2]};
-    put(bits, 18);
-    put(bits, 12);
-    put(bits, 6);
-    put(bits, 0);
-  }
-  if (n != 0) {
-    const std::uint32_t bits =
-        std::uint32_t{from[0]} << 16 | (n == 2 ? std::uint32_t{from[1]} << 8 : 0);
-    put(bits, 18);
-    put(bits, 12);
-    if (n == 2) {
-      put(bits, 6);
-    } else {
-      *at++ = '=';
-    }
-    *at++ = '=';
-  }
   return at;
 }
 

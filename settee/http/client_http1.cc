@@ -8,6 +8,7 @@
 #include "settee/http/internal/characters.h"
 #include "settee/http/internal/client_core.h"
 #include "settee/http/internal/http1_parser.h"
+#include "settee/http/internal/http1_write.h"
 
 namespace settee::inline v0::http {
 
@@ -75,13 +76,6 @@ class Http1Client final : public ClientSession,
   bool leaving_ = false;
 };
 
-void append_field(Buffer& out, std::string_view name, std::string_view value) {
-  out.append(name);
-  out.append(": ");
-  out.append(value);
-  out.append("\r\n");
-}
-
 void Http1Client::take(std::shared_ptr<ClientCall> call) {
   disarm();
   call_ = std::move(call);
@@ -122,19 +116,7 @@ void Http1Client::take(std::shared_ptr<ClientCall> call) {
 }
 
 void Http1Client::send_body(ClientCall&, Bytes bytes, bool end) {
-  Buffer& out = connection_.out();
-  if (chunked_) {
-    if (!bytes.empty()) {
-      char size[24];
-      const auto written = fmt::format_to_n(size, sizeof size, "{:x}\r\n", bytes.size());
-      out.append(size, written.size);
-      out.append(std::move(bytes));
-      out.append("\r\n");
-    }
-    if (end) out.append("0\r\n\r\n");
-  } else {
-    out.append(std::move(bytes));
-  }
+  append_part(connection_.out(), std::move(bytes), chunked_, end);
   connection_.cork();
 }
 

@@ -12,7 +12,7 @@
 
 #include "settee/http/internal/allowance.h"
 #include "settee/http/internal/client_core.h"
-#include "settee/http/internal/http2_fields.h"
+#include "settee/http/internal/http2_wire.h"
 
 namespace settee::inline v0::http {
 
@@ -20,9 +20,6 @@ namespace {
 
 constexpr std::size_t kStreamRoom = 64 * 1024;  // of a request's bytes that wait in its stream
 constexpr double kIdleFramesPerSecond = 100;
-constexpr std::size_t kWindowUpdatesPerData = 10;
-constexpr std::size_t kMostContinuations = 8;
-constexpr std::size_t kMostAtOnce = 256 * 1024;
 constexpr int kMostInterim = 16;
 // Of the connection, in streams' windows: bodies that nobody reads do not keep others from coming.
 constexpr std::int64_t kConnectionWindows = 16;
@@ -55,14 +52,11 @@ class Http2Client final : public ClientSession, private Timer {
     std::shared_ptr<ClientCall> call;  // null: nobody waits for it any more
     Response head;
     Headers trailers;
-    Headers out_trailers;
-    Buffer out;  // of the request, not handed to nghttp2 yet
+    Http2Outflow out;  // of the request
     std::size_t header_bytes = 0;
     std::size_t fields = 0;
     std::size_t unconsumed = 0;  // of the answer, that its reader has not taken
     int interim = 0;
-    bool out_ended = false;
-    bool deferred = false;
     bool reset_by_peer = false;
   };
   class Pump final : public TurnHook {
@@ -256,23 +250,7 @@ struct Http2Client::Glue {
   static ssize_t read_request(nghttp2_session* session, std::int32_t id, std::uint8_t*,
                               std::size_t most, std::uint32_t* flags, nghttp2_data_source* source,
                               void*) {
-    Stream& stream = *static_cast<Stream*>(source->ptr);
-    const std::size_t size = std::min(most, stream.out.size());
-    if (size == 0 && !stream.out_ended) {
-      stream.deferred = true;
-      return NGHTTP2_ERR_DEFERRED;
-    }
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (size == stream.out.size() && stream.out_ended) {
-      *flags |= NGHTTP2_DATA_FLAG_EOF;
-      if (!stream.out_trailers.empty()) {
-        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        FieldList fields(stream.out_trailers);
-        fields.add_all(stream.out_trailers, true);
-        nghttp2_submit_trailer(session, id, fields.data(), fields.size());
-      }
-    }
-    return static_cast<ssize_t>(size);
+    return static_cast<Stream*>(source->ptr)->out.read(session, id, most, flags, true);
   }
 
   static int send_data(nghttp2_session*, nghttp2_frame*, const std::uint8_t* head, std::size_t size,
@@ -281,37 +259,14 @@ struct Http2Client::Glue {
     // Else the bodies of all calls would be out before anybody sees that there is no room.
     if (me.room_ == 0) return NGHTTP2_ERR_WOULDBLOCK;
     me.room_ -= std::min(me.room_, size);
-    Stream& stream = *static_cast<Stream*>(source->ptr);
-    Buffer& out = me.connection_.out();
-    out.append(head, 9);
-    if (size > 0) {
-      out.append(stream.out.slice(0, size));
-      stream.out.consume(size);
-    }
+    static_cast<Stream*>(source->ptr)->out.write_frame(me.connection_.out(), head, size);
     return 0;
   }
 };
 
 void Http2Client::start() {
-  nghttp2_session_callbacks* callbacks = nullptr;
-  nghttp2_option* option = nullptr;
-  if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0) {
-    throw std::bad_alloc();
-  }
-  nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, Glue::on_begin_frame);
-  nghttp2_session_callbacks_set_on_header_callback(callbacks, Glue::on_header);
-  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, Glue::on_frame_recv);
-  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, Glue::on_data_chunk);
-  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, Glue::on_stream_close);
-  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, Glue::on_frame_send);
-  nghttp2_session_callbacks_set_send_data_callback(callbacks, Glue::send_data);
-  nghttp2_option_set_no_auto_window_update(option, 1);
-  nghttp2_option_set_max_continuations(option, kMostContinuations);
-  // Ours is the smaller one, and is counted.
-  nghttp2_option_set_max_outbound_ack(option, options().max_idle_frames + 1'000);
-  const int made = nghttp2_session_client_new2(&session_, callbacks, this, option);
-  nghttp2_option_del(option);
-  nghttp2_session_callbacks_del(callbacks);
+  const Http2Setup<Glue> setup(options().max_idle_frames + 1'000);
+  const int made = nghttp2_session_client_new2(&session_, setup.callbacks(), this, setup.option());
   if (made != 0) throw std::bad_alloc();
   const nghttp2_settings_entry settings[] = {
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
@@ -358,12 +313,12 @@ void Http2Client::take(std::shared_ptr<ClientCall> call) {
   body.source.ptr = made.get();
   body.read_callback = Glue::read_request;
   if (request.body.whole()) {
-    made->out.append(request.body.bytes());
-    made->out_ended = true;
+    made->out.bytes.append(request.body.bytes());
+    made->out.ended = true;
     call->set_sent();
   }
   const bool end = empty && request.body.trailers().empty();
-  if (empty) made->out_trailers = request.body.trailers();
+  if (empty) made->out.trailers = request.body.trailers();
   const std::int32_t id = nghttp2_submit_request(session_, nullptr, fields.data(), fields.size(),
                                                  end ? nullptr : &body, made.get());
   if (id < 0) {
@@ -383,28 +338,28 @@ void Http2Client::take(std::shared_ptr<ClientCall> call) {
 void Http2Client::send_body(ClientCall& call, Bytes bytes, bool end) {
   const auto found = streams_.find(call.stream);
   if (found == streams_.end()) return;
-  found->second->out.append(std::move(bytes));
-  found->second->out_ended = end;
+  found->second->out.bytes.append(std::move(bytes));
+  found->second->out.ended = end;
   resume(call, *found->second);
 }
 
 void Http2Client::send_trailers(ClientCall& call, const Headers& trailers) {
   const auto found = streams_.find(call.stream);
   if (found == streams_.end()) return;
-  found->second->out_trailers = trailers;
-  found->second->out_ended = true;
+  found->second->out.trailers = trailers;
+  found->second->out.ended = true;
   resume(call, *found->second);
 }
 
 void Http2Client::resume(ClientCall& call, Stream& stream) {
-  if (std::exchange(stream.deferred, false)) nghttp2_session_resume_data(session_, call.stream);
+  if (std::exchange(stream.out.deferred, false)) nghttp2_session_resume_data(session_, call.stream);
   pump_later();
 }
 
 bool Http2Client::has_room(const ClientCall& call) const {
   const auto found = streams_.find(call.stream);
   return found == streams_.end() ||
-         (found->second->out.size() < kStreamRoom && !connection_.congested());
+         (found->second->out.bytes.size() < kStreamRoom && !connection_.congested());
 }
 
 void Http2Client::body_taken(ClientCall& call, std::size_t size) {
@@ -528,29 +483,16 @@ void Http2Client::pump() {
   if (busy_ || closing_ || connection_.closed() || session_ == nullptr) return;
   pump_hook_.unqueue();
   busy_ = true;
-  bool said = false;
   const std::size_t at_once = std::min(kMostAtOnce, options().max_unsent);
-  for (;;) {
-    if (connection_.congested() && !stopped_by_) break;
-    const std::uint8_t* bytes = nullptr;
-    const std::size_t before = connection_.out().size();
-    room_ = at_once;
-    const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
-    if (size < 0) {
-      stop_peer(ClientLimit::kBadAnswer,
-                fmt::format("HTTP/2: {}", nghttp2_strerror(static_cast<int>(size))));
-      break;
-    }
-    if (size > 0) connection_.out().append(bytes, static_cast<std::size_t>(size));
-    if (connection_.out().size() == before) break;
-    said = true;
-    if (connection_.out().size() >= at_once) connection_.cork();
-    if (connection_.closed()) break;
+  const Http2Said said =
+      say_all(session_, connection_, at_once, room_, [this] { return stopped_by_.has_value(); });
+  if (said.error != 0) {
+    stop_peer(ClientLimit::kBadAnswer, fmt::format("HTTP/2: {}", nghttp2_strerror(said.error)));
   }
   busy_ = false;
   gone_.clear();
   if (connection_.closed()) return;
-  if (said) connection_.cork();
+  if (said.anything) connection_.cork();
   if (connection_.closed()) return;
   if (stopped_by_) {
     leaving_ = true;

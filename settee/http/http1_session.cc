@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "settee/http/internal/characters.h"
+#include "settee/http/internal/http1_write.h"
 #include "settee/http/internal/http2_session.h"
 
 namespace settee::inline v0::http {
@@ -360,18 +361,6 @@ void append_status_line(Buffer& out, int status) {
   }
 }
 
-void append_field(Buffer& out, std::string_view name, std::string_view value) {
-  const std::size_t size = name.size() + value.size() + 4;
-  std::uint8_t* at = out.prepare(size);
-  at = std::copy(name.begin(), name.end(), at);
-  *at++ = ':';
-  *at++ = ' ';
-  at = std::copy(value.begin(), value.end(), at);
-  *at++ = '\r';
-  *at = '\n';
-  out.commit(size);
-}
-
 }  // namespace
 
 void Http1Session::send_head(const Response& response, std::optional<std::uint64_t> length,
@@ -410,19 +399,7 @@ void Http1Session::send_head(const Response& response, std::optional<std::uint64
 }
 
 void Http1Session::send_body(Bytes bytes, bool end) {
-  Buffer& out = connection().out();
-  if (chunked_) {
-    if (!bytes.empty()) {
-      char size[24];
-      const auto written = fmt::format_to_n(size, sizeof size, "{:x}\r\n", bytes.size());
-      out.append(size, written.size);
-      out.append(std::move(bytes));
-      out.append("\r\n");
-    }
-    if (end) out.append("0\r\n\r\n");
-  } else {
-    out.append(std::move(bytes));
-  }
+  append_part(connection().out(), std::move(bytes), chunked_, end);
   connection().cork();
 }
 

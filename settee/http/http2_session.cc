@@ -12,7 +12,7 @@
 
 #include "settee/http/internal/characters.h"
 #include "settee/http/internal/exchange.h"
-#include "settee/http/internal/http2_fields.h"
+#include "settee/http/internal/http2_wire.h"
 
 namespace settee::inline v0::http {
 
@@ -21,10 +21,6 @@ namespace {
 constexpr std::size_t kStreamRoom = 64 * 1024;  // of an answer's bytes that wait in its stream
 constexpr double kResetsPerSecond = 50;
 constexpr double kIdleFramesPerSecond = 100;
-constexpr std::size_t kWindowUpdatesPerData = 10;
-constexpr std::size_t kMostContinuations = 8;
-// Of answers, handed to the connection before it is asked again whether it has room.
-constexpr std::size_t kMostAtOnce = 256 * 1024;
 constexpr std::uint8_t kDrainPing[8] = {'d', 'r', 'a', 'i', 'n', 0, 0, 0};
 
 std::optional<std::string> base64url_decoded(std::string_view text) {
@@ -80,7 +76,7 @@ class Http2Session::Stream final : public Carrier {
   void send_body(Bytes bytes, bool end) override;
   void send_trailers(const Headers& trailers) override;
   bool has_room() const override {
-    return out_.size() < kStreamRoom && !session_.connection().congested();
+    return out_.bytes.size() < kStreamRoom && !session_.connection().congested();
   }
   void want_body() override {}
   void body_taken(std::size_t size) override;
@@ -88,7 +84,6 @@ class Http2Session::Stream final : public Carrier {
   void ended() override;
 
   void resume();
-  void submit_trailers();
 
   Http2Session& session_;
   const std::int32_t id_;
@@ -96,16 +91,13 @@ class Http2Session::Stream final : public Carrier {
   Request request_;
   std::string cookie_;  // its crumbs
   Headers trailers_;    // of the request
-  Headers out_trailers_;
-  Buffer out_;
+  Http2Outflow out_;
   std::size_t header_bytes_ = 0;
   std::size_t fields_ = 0;
   std::size_t unconsumed_ = 0;  // of the body, on its way to a streaming handler
   std::size_t collected_ = 0;
-  TimePoint moved_;  // when its answer last went on
-  int refused_ = 0;  // the status that it is answered with
-  bool out_ended_ = false;
-  bool deferred_ = false;
+  TimePoint moved_;     // when its answer last went on
+  int refused_ = 0;     // the status that it is answered with
   bool reset_ = false;  // by us
   bool begun_ = false;
 };
@@ -314,23 +306,10 @@ struct Http2Session::Glue {
     return 0;
   }
 
-  static ssize_t read_answer(nghttp2_session*, std::int32_t, std::uint8_t*, std::size_t most,
-                             std::uint32_t* flags, nghttp2_data_source* source, void*) {
-    Stream& stream = *static_cast<Stream*>(source->ptr);
-    const std::size_t size = std::min(most, stream.out_.size());
-    if (size == 0 && !stream.out_ended_) {
-      stream.deferred_ = true;
-      return NGHTTP2_ERR_DEFERRED;
-    }
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (size == stream.out_.size() && stream.out_ended_) {
-      *flags |= NGHTTP2_DATA_FLAG_EOF;
-      if (!stream.out_trailers_.empty()) {
-        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        stream.submit_trailers();
-      }
-    }
-    return static_cast<ssize_t>(size);
+  static ssize_t read_answer(nghttp2_session* session, std::int32_t id, std::uint8_t*,
+                             std::size_t most, std::uint32_t* flags, nghttp2_data_source* source,
+                             void*) {
+    return static_cast<Stream*>(source->ptr)->out_.read(session, id, most, flags, false);
   }
 
   static int send_data(nghttp2_session*, nghttp2_frame*, const std::uint8_t* head, std::size_t size,
@@ -340,12 +319,7 @@ struct Http2Session::Glue {
     if (me.room_ == 0) return NGHTTP2_ERR_WOULDBLOCK;
     me.room_ -= std::min(me.room_, size);
     Stream& stream = *static_cast<Stream*>(source->ptr);
-    Buffer& out = me.connection().out();
-    out.append(head, 9);
-    if (size > 0) {
-      out.append(stream.out_.slice(0, size));
-      stream.out_.consume(size);
-    }
+    stream.out_.write_frame(me.connection().out(), head, size);
     stream.moved_ = me.loop().now();
     return 0;
   }
@@ -372,29 +346,23 @@ void Http2Session::Stream::send_head(const Response& response, std::optional<std
 }
 
 void Http2Session::Stream::send_body(Bytes bytes, bool end) {
-  out_.append(std::move(bytes));
-  out_ended_ = end;
+  out_.bytes.append(std::move(bytes));
+  out_.ended = end;
   resume();
 }
 
 void Http2Session::Stream::send_trailers(const Headers& trailers) {
-  out_trailers_ = trailers;
-  out_ended_ = true;
+  out_.trailers = trailers;
+  out_.ended = true;
   resume();
 }
 
 void Http2Session::Stream::resume() {
-  if (std::exchange(deferred_, false)) {
+  if (std::exchange(out_.deferred, false)) {
     moved_ = session_.loop().now();
     nghttp2_session_resume_data(session_.native_->session, id_);
   }
   session_.pump_later();
-}
-
-void Http2Session::Stream::submit_trailers() {
-  FieldList fields(out_trailers_);
-  fields.add_all(out_trailers_);
-  nghttp2_submit_trailer(session_.native_->session, id_, fields.data(), fields.size());
 }
 
 void Http2Session::Stream::body_taken(std::size_t size) {
@@ -438,28 +406,14 @@ Http2Session::~Http2Session() {
 }
 
 void Http2Session::on_begin(net::Connection&) {
-  nghttp2_session_callbacks* callbacks = nullptr;
-  nghttp2_option* option = nullptr;
-  if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0) {
-    throw std::bad_alloc();
-  }
-  nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, Glue::on_begin_frame);
-  nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, Glue::on_begin_headers);
-  nghttp2_session_callbacks_set_on_header_callback(callbacks, Glue::on_header);
-  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, Glue::on_frame_recv);
-  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, Glue::on_data_chunk);
-  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, Glue::on_frame_send);
-  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, Glue::on_stream_close);
-  nghttp2_session_callbacks_set_send_data_callback(callbacks, Glue::send_data);
-  nghttp2_option_set_no_auto_window_update(option, 1);
-  nghttp2_option_set_max_continuations(option, kMostContinuations);
-  // Ours are the smaller ones, and are counted.
-  nghttp2_option_set_max_outbound_ack(option, core().options.max_idle_frames + 1'000);
-  nghttp2_option_set_stream_reset_rate_limit(option, core().options.max_resets + 1'000,
+  const Http2Setup<Glue> setup(core().options.max_idle_frames + 1'000);
+  nghttp2_session_callbacks_set_on_begin_headers_callback(setup.callbacks(),
+                                                          Glue::on_begin_headers);
+  // Ours is the smaller one, and is counted.
+  nghttp2_option_set_stream_reset_rate_limit(setup.option(), core().options.max_resets + 1'000,
                                              static_cast<std::uint64_t>(kResetsPerSecond) + 50);
-  const int made = nghttp2_session_server_new2(&native_->session, callbacks, this, option);
-  nghttp2_option_del(option);
-  nghttp2_session_callbacks_del(callbacks);
+  const int made =
+      nghttp2_session_server_new2(&native_->session, setup.callbacks(), this, setup.option());
   if (made != 0) throw std::bad_alloc();
   nghttp2_session* const session = native_->session;
   const ServerOptions& options = core().options;
@@ -617,31 +571,16 @@ void Http2Session::pump() {
   if (busy_ || connection().closed() || native_->session == nullptr) return;
   pump_hook_.unqueue();
   busy_ = true;
-  bool said = false;
   const std::size_t at_once = std::min(kMostAtOnce, core().options.max_unsent);
-  for (;;) {
-    if (connection().congested() && !stopped_by_) break;
-    const std::uint8_t* bytes = nullptr;
-    const std::size_t before = connection().out().size();
-    room_ = at_once;
-    const ssize_t size = nghttp2_session_mem_send(native_->session, &bytes);
-    if (size < 0) {
-      if (!stopped_by_) {
-        stopped_by_ = RefusedBy::kBadRequest;
-        stopped_rule_ = fmt::format("HTTP/2: {}", nghttp2_strerror(static_cast<int>(size)));
-      }
-      break;
-    }
-    if (size > 0) connection().out().append(bytes, static_cast<std::size_t>(size));
-    if (connection().out().size() == before) break;
-    said = true;
-    if (connection().out().size() >= at_once) connection().cork();
-    if (connection().closed()) break;
+  const Http2Said said = say_all(native_->session, connection(), at_once, room_,
+                                 [this] { return stopped_by_.has_value(); });
+  if (said.error != 0) {
+    stop_peer(RefusedBy::kBadRequest, fmt::format("HTTP/2: {}", nghttp2_strerror(said.error)));
   }
   busy_ = false;
   gone_.clear();
   if (connection().closed()) return;
-  if (said) connection().cork();
+  if (said.anything) connection().cork();
   if (connection().closed()) return;
   if (stopped_by_) {
     leaving_ = true;
@@ -751,7 +690,8 @@ void Http2Session::look_at_streams(TimePoint now) {
     exchange->refuse(RefusedBy::kBodyTimeout, Response::problem(408, "the body comes too slowly"));
   }
   for (auto& [id, stream] : streams_) {
-    if (stream->out_.empty() || now - stream->moved_ < options.write_timeout || stream->reset_) {
+    if (stream->out_.bytes.empty() || now - stream->moved_ < options.write_timeout ||
+        stream->reset_) {
       continue;
     }
     core().refused(RefusedBy::kWriteTimeout);

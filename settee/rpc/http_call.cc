@@ -11,21 +11,6 @@ namespace settee::inline v0::rpc {
 
 namespace {
 
-class HttpHeaders final : public ReceivedHeaders {
- public:
-  explicit HttpHeaders(const http::Headers& headers) noexcept : headers_(headers) {}
-  void each(const std::function<bool(std::string_view, std::string_view)>& visit) const override {
-    for (const http::Headers::Field field : headers_) {
-      if (!visit(field.name, field.value)) return;
-    }
-  }
-  // HTTP/2 has names in lower case only.
-  std::string_view find(std::string_view name) const override { return headers_.get(name); }
-
- private:
-  const http::Headers& headers_;
-};
-
 /// It lives in the frame of host().
 class HttpCall final : public HostedCall {
  public:
@@ -107,6 +92,12 @@ std::string service_text(const MethodEntry& method) {
 }
 
 }  // namespace
+
+void HttpHeaders::each(const std::function<bool(std::string_view, std::string_view)>& visit) const {
+  for (const http::Headers::Field field : headers_) {
+    if (!visit(field.name, field.value)) return;
+  }
+}
 
 void HttpBinding::admit(const ServiceTable&, const ServiceEntry&) {}
 

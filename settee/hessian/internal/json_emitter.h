@@ -14,6 +14,7 @@
 #include <string_view>
 #include <utility>
 
+#include "settee/base/detail/base64.h"
 #include "settee/base/type_info.h"
 #include "settee/hessian/internal/json_put.h"
 #include "settee/hessian/internal/json_text.h"
@@ -134,7 +135,7 @@ class Emitter {
     at = put(at, '"');
     for (std::size_t done = 0; done < bytes.size();) {
       const std::size_t n = std::min(kPiece, bytes.size() - done);
-      at = put_base64(room(at, n / 3 * 4 + 4), bytes.data() + done, n);
+      at = settee::detail::put_base64(room(at, n / 3 * 4 + 4), bytes.data() + done, n);
       done += n;
     }
     return put(at, '"');

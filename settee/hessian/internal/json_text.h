@@ -40,13 +40,6 @@ bool has_date_text(std::int64_t millis) noexcept;
 /// Writes "2024-05-01T12:00:00.000Z", 24 bytes, of a date that has a text; returns the end.
 std::uint8_t* put_date_text(std::uint8_t* at, std::int64_t millis) noexcept;
 
-/// Bytes that so much Base64 makes, at most.
-inline std::size_t base64_room(std::size_t text_size) noexcept { return text_size / 4 * 3 + 3; }
-/// Decodes to `out`; the number of bytes, or nothing if the text is no Base64.
-std::optional<std::size_t> decode_base64(std::string_view text, std::uint8_t* out) noexcept;
-/// Writes Base64 of `n` bytes (padded when not a multiple of 3); returns the end.
-std::uint8_t* put_base64(std::uint8_t* at, const std::uint8_t* from, std::size_t n) noexcept;
-
 inline constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
 /// Where the first malformed escape of a string's inside begins; kNone if there is none.

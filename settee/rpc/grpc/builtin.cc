@@ -29,19 +29,6 @@ MessageOptions options_for(const CallMetadata& metadata) {
   return options;
 }
 
-class HttpHeaders final : public ReceivedHeaders {
- public:
-  explicit HttpHeaders(const http::Headers& headers) noexcept : headers_(headers) {}
-  void each(const std::function<bool(std::string_view, std::string_view)>& visit) const override {
-    for (const http::Headers::Field field : headers_) {
-      if (!visit(field.name, field.value)) return;
-    }
-  }
-
- private:
-  const http::Headers& headers_;
-};
-
 // As for every other call.
 Result<void> authenticate(Server::Core& core, const http::Request& request,
                           const CallMetadata& metadata) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "settee/base/detail/base64.h"
 #include "settee/rpc/grpc/internal/framing.h"
 #include "settee/rpc/grpc/internal/grpc_call.h"
 #include "settee/rpc/grpc/internal/proto_codec.h"
@@ -105,7 +106,7 @@ class GrpcConvention final : public HttpConvention {
       std::string_view key = field.name.substr(kPrefix.size());
       if (!key.ends_with("-bin")) {
         baggage.insert_or_assign(std::string(key), std::string(field.value));
-      } else if (const auto bytes = from_base64(field.value)) {
+      } else if (const auto bytes = settee::detail::from_base64(field.value)) {
         key.remove_suffix(4);
         baggage.insert_or_assign(std::string(key), *bytes);
       }

@@ -7,6 +7,7 @@
 
 #include <charconv>
 
+#include "settee/base/detail/base64.h"
 #include "settee/hessian/exception.h"
 #include "settee/hessian/json.h"
 #include "settee/http/message.h"
@@ -85,7 +86,7 @@ void read_info(std::span<const std::uint8_t> bytes, Details& details) {
 
 Details read_details(std::string_view text) {
   Details details;
-  const std::optional<std::string> status = from_base64(text);
+  const std::optional<std::string> status = settee::detail::from_base64(text);
   if (!status) return details;
   WireReader reader(bytes_of(*status));
   for (WireField field; reader.next(field);) {
@@ -140,17 +141,6 @@ Result<void> read_status(const http::Headers& trailers) {
   const Code code = details.code.value_or(code_of(static_cast<Status>(std::min(number, 255))));
   if (!details.code) message = fmt::format("gRPC status {}: {}", number, message);
   return Error(code, std::move(message));
-}
-
-std::optional<std::string> from_base64(std::string_view text) {
-  for (const char c : text) {
-    const bool fits = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                      c == '+' || c == '/' || c == '-' || c == '_' || c == '=';
-    if (!fits) return std::nullopt;
-  }
-  const Result<Bytes> bytes = json::from_json<Bytes>(fmt::format("\"{}\"", text));
-  if (!bytes) return std::nullopt;
-  return std::string(bytes->view());
 }
 
 }  // namespace settee::inline v0::rpc::grpc

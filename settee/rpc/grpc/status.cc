@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "settee/base/detail/base64.h"
 #include "settee/hessian/json.h"
 #include "settee/rpc/grpc/internal/wire.h"
 
@@ -166,19 +167,9 @@ std::string percent_encoded(std::string_view text) {
 }
 
 std::string base64(std::string_view bytes) {
-  constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string result;
-  result.reserve((bytes.size() * 4 + 2) / 3);
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    const std::size_t n = std::min<std::size_t>(3, bytes.size() - at);
-    std::uint32_t word = 0;
-    for (std::size_t i = 0; i < 3; ++i) {
-      word = word << 8 | (i < n ? static_cast<unsigned char>(bytes[at + i]) : 0U);
-    }
-    for (std::size_t i = 0; i <= n; ++i) result += kAlphabet[word >> (18 - 6 * i) & 63];
-  }
-  return result;
+  std::string text = settee::detail::to_base64(bytes);
+  while (text.ends_with('=')) text.pop_back();
+  return text;
 }
 
 std::optional<std::chrono::nanoseconds> parse_timeout(std::string_view text) noexcept {

@@ -17,6 +17,17 @@
 
 namespace settee::inline v0::rpc {
 
+/// A request's headers; their names count in any case, as HTTP/2 has them in lower case only.
+class HttpHeaders final : public ReceivedHeaders {
+ public:
+  explicit HttpHeaders(const http::Headers& headers) noexcept : headers_(headers) {}
+  void each(const std::function<bool(std::string_view, std::string_view)>& visit) const override;
+  std::string_view find(std::string_view name) const override { return headers_.get(name); }
+
+ private:
+  const http::Headers& headers_;
+};
+
 /// A protocol on the HTTP port of a server.
 class HttpBinding {
  public:

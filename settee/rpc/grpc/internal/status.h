@@ -71,9 +71,6 @@ SETTEE_API std::string percent_encoded(std::string_view text);
 /// Base64 without padding, as metadata whose name ends in -bin is written.
 SETTEE_API std::string base64(std::string_view bytes);
 
-/// The bytes of such a text, with padding or without; nothing if it is none.
-SETTEE_API std::optional<std::string> from_base64(std::string_view text);
-
 /// A grpc-timeout, "100m"; nothing if it is none. Hours beyond a year are a year.
 SETTEE_API std::optional<std::chrono::nanoseconds> parse_timeout(std::string_view text) noexcept;
 
