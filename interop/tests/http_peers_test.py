@@ -19,40 +19,15 @@ import tempfile
 import unittest
 import urllib.request
 
+from served import Served
+
 SERVER = ""
 DEBIAN_PYTHON = "/usr/bin/python3"
 
 
-class Server:
-    """http_server, until the with-block ends; then it must end by itself, in order."""
-
-    def __init__(self, *arguments):
-        self.arguments = arguments
-
-    def __enter__(self):
-        self.process = subprocess.Popen(
-            [SERVER, *self.arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self.port = int(self.process.stdout.readline())
-        self.url = f"http://127.0.0.1:{self.port}"
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        try:
-            code = self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
-        finally:
-            self.process.stdout.close()
-        if code != 0:
-            raise RuntimeError(f"the server ended with {code}")
+def serve(*arguments):
+    """http_server."""
+    return Served(SERVER, *arguments, stderr=subprocess.DEVNULL)
 
 
 def run(*command, **options):
@@ -71,7 +46,7 @@ class Curl(unittest.TestCase):
         return run("curl", "-sS", "-m", "60", *arguments)
 
     def test_gets_posts_and_streams_in_every_version(self):
-        with Server() as server, tempfile.NamedTemporaryFile() as file:
+        with serve() as server, tempfile.NamedTemporaryFile() as file:
             body = os.urandom(3_000_000)
             file.write(body)
             file.flush()
@@ -85,7 +60,7 @@ class Curl(unittest.TestCase):
                     self.assertEqual(len(parts), 2_000_000)
 
     def test_the_versions_are_what_was_asked_for(self):
-        with Server() as server:
+        with serve() as server:
             spoken = [
                 self.curl(*version, "-o", os.devnull, "-w", "%{http_version}", server.url + "/hello")
                 for version in self.versions
@@ -93,7 +68,7 @@ class Curl(unittest.TestCase):
             self.assertEqual(spoken, ["1.1", "1.1", "2", "2"])
 
     def test_head_expect_compressed_and_chunked(self):
-        with Server() as server, tempfile.NamedTemporaryFile() as file:
+        with serve() as server, tempfile.NamedTemporaryFile() as file:
             file.write(b"text " * 1000)
             file.flush()
             data = ("--data-binary", f"@{file.name}")
@@ -116,7 +91,7 @@ class Curl(unittest.TestCase):
             )
 
     def test_one_connection_serves_many_requests(self):
-        with Server() as server:
+        with serve() as server:
             # curl 7.88 cannot do it with prior knowledge, whoever serves.
             for version in ("--http1.1", "--http2"):
                 urls = [server.url + "/hello"] * 20
@@ -128,7 +103,7 @@ class Nghttp(unittest.TestCase):
     needs = ("nghttp",)
 
     def test_multiplexes_and_upgrades(self):
-        with Server() as server:
+        with serve() as server:
             urls = [server.url + "/nap?ms=20", server.url + "/hello", server.url + "/parts?count=3&size=4"]
             for more in ([], ["--upgrade"]):
                 out = run("nghttp", *more, *urls)
@@ -137,13 +112,13 @@ class Nghttp(unittest.TestCase):
                 self.assertIn("p" * 12, out)
 
     def test_sees_trailers_and_small_windows(self):
-        with Server() as server:
+        with serve() as server:
             out = run("nghttp", "-v", "-w", "10", "-W", "16", server.url + "/parts?count=50&size=1000")
             self.assertIn("x-checked: yes", out)
             self.assertEqual(out.count("p" * 1000) >= 1, True)
 
     def test_continuations_and_padding(self):
-        with Server() as server:
+        with serve() as server:
             self.assertIn("hello", run("nghttp", "--continuation", "-b", "100", server.url + "/hello"))
 
 
@@ -157,7 +132,7 @@ class H2load(unittest.TestCase):
         self.assertEqual(done.group(1), done.group(2), out)
 
     def test_nothing_is_lost_under_load(self):
-        with Server("--threads", "2") as server:
+        with serve("--threads", "2") as server:
             self.load(server, "-n", "20000", "-c", "10", "-m", "20")
             self.load(server, "-n", "20000", "-c", "10", "-m", "20", "--h1")
             self.load(server, "-n", "2000", "-c", "100", "-m", "1")
@@ -218,7 +193,7 @@ class HyperH2(unittest.TestCase):
             self.socket.close()
 
     def test_a_hundred_streams_at_once(self):
-        with Server() as server:
+        with serve() as server:
             client = self.Client(server.port)
             for i in range(100):
                 client.ask(2 * i + 1, "/parts?count=5&size=3000" if i % 2 else "/hello")
@@ -229,7 +204,7 @@ class HyperH2(unittest.TestCase):
     def test_a_stream_both_ways(self):
         import h2.events
 
-        with Server() as server:
+        with serve() as server:
             client = self.Client(server.port)
             client.ask(1, "/stream", "POST", end=False)
             for word in (b"one", b"two", b"three"):
@@ -245,7 +220,7 @@ class HyperH2(unittest.TestCase):
     def test_it_is_told_when_the_server_stops(self):
         import h2.events
 
-        with Server() as server:
+        with serve() as server:
             client = self.Client(server.port)
             client.ask(1, "/hello")
             self.assertEqual(client.body(1), b"hello")
@@ -267,7 +242,7 @@ class H2spec(unittest.TestCase):
     }
 
     def test_all_cases_but_the_explained_ones_pass(self):
-        with Server() as server:
+        with serve() as server:
             done = subprocess.run(
                 ["h2spec", "-h", "127.0.0.1", "-p", str(server.port), "-P", "/hello", "-o", "5"],
                 capture_output=True,
@@ -287,7 +262,7 @@ class SlowHttpTest(unittest.TestCase):
     needs = ("slowhttptest",)
 
     def attack(self, limit, path, *arguments):
-        with Server("--timeout-ms", "1000") as server:
+        with serve("--timeout-ms", "1000") as server:
             # It ends when it has no connection left, or after these 20 seconds.
             out = run(
                 "slowhttptest", "-c", "100", "-r", "100", "-l", "20", "-p", "5", "-v", "1",

@@ -13,34 +13,16 @@
 #include <thread>
 
 #include "interop/tests/etcd_server.h"
+#include "interop/tests/registry_fixture.h"
 #ifdef SETTEE_HAVE_ZOOKEEPER
 #include "interop/tests/zookeeper_server.h"
 #endif
-#include "settee/rpc/client.h"
-#include "settee/rpc/registry/registry_test_log.h"
 
 namespace {
 
-using namespace std::chrono_literals;
+using namespace interop::registry_test;
 using interop::Child;
 using interop::RegistryServer;
-using settee::Code;
-using settee::Error;
-using settee::LogLevel;
-using settee::Runtime;
-using settee::rpc::Provider;
-using settee::rpc::Providers;
-using settee::rpc::Registry;
-using settee::rpc::RegistryOptions;
-using settee::rpc::ServiceKey;
-using settee::rpc::registry_test::eventually;
-using settee::rpc::registry_test::Heard;
-using settee::rpc::registry_test::Log;
-using settee::rpc::registry_test::provider;
-using settee::rpc::registry_test::service;
-
-constexpr char kProviders[] = "/sofa-rpc/com.acme.Quotes/providers";
-constexpr char kConsumers[] = "/sofa-rpc/com.acme.Quotes/consumers";
 
 Child publisher(const std::string& registry, const std::string& url, int session_ms) {
   const auto program =
@@ -81,19 +63,11 @@ class RegistryServersAlone : public testing::TestWithParam<Kind> {
 };
 INSTANTIATE_TEST_SUITE_P(Of, RegistryServersAlone, kKinds, kNames);
 
-class RegistryServers : public RegistryServersAlone {
+class RegistryServers : public RegistryFixture, public testing::WithParamInterface<Kind> {
  protected:
-  std::shared_ptr<Registry> open(std::chrono::milliseconds session = 10s,
-                                 const std::string& root = {}) {
-    RegistryOptions options;
-    options.session_timeout = session;
-    return settee::rpc::open_registry(runtime_, server_->url() + root, options);
-  }
+  std::string url() const override { return server_->url(); }
 
-  Log log_;
-  Runtime runtime_{log_.options()};
-  const std::unique_ptr<RegistryServer> server_ = make();
-  const ServiceKey quotes_ = service("com.acme.Quotes");
+  const std::unique_ptr<RegistryServer> server_ = GetParam().make(true);
 };
 INSTANTIATE_TEST_SUITE_P(Of, RegistryServers, kKinds, kNames);
 

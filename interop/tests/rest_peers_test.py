@@ -17,35 +17,17 @@ import subprocess
 import sys
 import unittest
 
+from served import Served
+
 SERVER = ""
 JAVA = ""
 RUN_JAVA = pathlib.Path(__file__).resolve().parent.parent / "java" / "run.sh"
 SERVICE = "/com.settee.interop.TypeService/"
 
 
-class Server:
-    """interop_server, until the with-block ends; then it must end by itself, in order."""
-
-    def __enter__(self):
-        self.process = subprocess.Popen(
-            [SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.port = int(self.process.stdout.readline().removeprefix("READY port="))
-        self.url = f"http://127.0.0.1:{self.port}"
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        try:
-            code = self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
-        finally:
-            self.process.stdout.close()
-        if code != 0:
-            raise RuntimeError(f"the server ended with {code}")
+def serve():
+    """interop_server."""
+    return Served(SERVER)
 
 
 def run(*command, **options):
@@ -68,7 +50,7 @@ class Curl(unittest.TestCase):
         return int(status), content_type, body
 
     def test_calls_with_an_object_an_array_a_value_and_a_query(self):
-        with Server() as server:
+        with serve() as server:
             url = server.url + SERVICE
             for version in self.versions:
                 with self.subTest(version=version):
@@ -90,7 +72,7 @@ class Curl(unittest.TestCase):
                 self.assertEqual(self.curl(f"{server.url}/{name}/echoInt?value=1")[2], "1")
 
     def test_errors_are_problems(self):
-        with Server() as server:
+        with serve() as server:
             url = server.url + SERVICE
             cases = (
                 (("-d", '{"code":7,"message":"gone"}', url + "fail"), 422, 303, "gone"),
@@ -114,7 +96,7 @@ class Curl(unittest.TestCase):
             self.assertEqual(failed["exception"]["value"]["code"], 7)
 
     def test_head_baggage_and_other_verbs(self):
-        with Server() as server:
+        with serve() as server:
             url = server.url + SERVICE
             for version in self.versions:
                 with self.subTest(version=version):
@@ -127,7 +109,7 @@ class Curl(unittest.TestCase):
                     self.assertEqual(body, '"acme"')
 
     def test_bad_requests_are_answered(self):
-        with Server() as server:
+        with serve() as server:
             url = server.url + SERVICE
             deep = "[" * 5000 + "]" * 5000
             for data in (deep, "1e999999999", '"' + "x" * 100_000, '{"value":1,', "\\u0000"):
@@ -141,7 +123,7 @@ class OpenApi(unittest.TestCase):
     needs = ("curl",)
 
     def test_the_document_is_valid_and_what_it_says_can_be_called(self):
-        with Server() as server:
+        with serve() as server:
             document = json.loads(run("curl", "-sS", "-m", "60", server.url + "/openapi.json"))
             try:
                 import openapi_spec_validator
@@ -183,7 +165,7 @@ class Nghttp(unittest.TestCase):
     needs = ("nghttp",)
 
     def test_an_upgraded_connection_carries_calls(self):
-        with Server() as server:
+        with serve() as server:
             out = run("nghttp", "--upgrade", server.url + SERVICE + "echoString?value=upgraded")
             self.assertIn('"upgraded"', out)
 
@@ -198,7 +180,7 @@ class JavaH2c(unittest.TestCase):
         return run(*command, *options)
 
     def test_all_cases_that_its_client_can_do(self):
-        with Server() as server:
+        with serve() as server:
             out = self.java(server)
             self.assertIn("\nok user\n", out)
             self.assertIn("\nok json\n", out)
@@ -206,7 +188,7 @@ class JavaH2c(unittest.TestCase):
             self.assertGreaterEqual(out.count("\nok "), 50, out)
 
     def test_errors_are_what_its_own_server_would_say(self):
-        with Server() as server:
+        with serve() as server:
             self.assertIn("ok http_errors", self.java(server, "--cases", "http_errors"))
 
 

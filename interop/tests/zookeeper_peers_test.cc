@@ -10,32 +10,20 @@
 #include <set>
 #include <thread>
 
+#include "interop/tests/registry_fixture.h"
 #include "interop/tests/type_service.h"
 #include "interop/tests/zookeeper_server.h"
-#include "settee/rpc/registry/registry_test_log.h"
 
 namespace {
 
-using namespace std::chrono_literals;
+using namespace interop::registry_test;
 using interop::Peer;
 using interop::PeerClient;
 using interop::PeerServer;
 using interop::TypeService;
 using interop::ZookeeperServer;
-using settee::Code;
-using settee::Error;
-using settee::rpc::Client;
-using settee::rpc::Provider;
-using settee::rpc::Providers;
-using settee::rpc::Registry;
 using settee::rpc::Server;
 using settee::rpc::ServerOptions;
-using settee::rpc::registry_test::eventually;
-using settee::rpc::registry_test::Heard;
-using settee::rpc::registry_test::Log;
-using settee::rpc::registry_test::service;
-
-constexpr char kTypeService[] = "com.settee.interop.TypeService";
 
 class ZookeeperPeers : public testing::Test {
  protected:
@@ -61,7 +49,7 @@ class ZookeeperPeers : public testing::Test {
   }
 
   Log log_;
-  settee::Runtime runtime_{log_.options()};
+  Runtime runtime_{log_.options()};
   ZookeeperServer zoo_;
 };
 

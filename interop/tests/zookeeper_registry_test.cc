@@ -14,46 +14,20 @@
 #include <set>
 #include <thread>
 
+#include "interop/tests/registry_fixture.h"
 #include "interop/tests/zookeeper_server.h"
-#include "settee/rpc/client.h"
-#include "settee/rpc/registry/registry_test_log.h"
 
 namespace {
 
-using namespace std::chrono_literals;
+using namespace interop::registry_test;
 using interop::ZookeeperClient;
 using interop::ZookeeperServer;
-using settee::Code;
-using settee::Error;
-using settee::LogLevel;
-using settee::Runtime;
-using settee::rpc::Provider;
-using settee::rpc::Providers;
-using settee::rpc::Registry;
-using settee::rpc::RegistryOptions;
-using settee::rpc::ServiceKey;
-using settee::rpc::registry_test::eventually;
-using settee::rpc::registry_test::Heard;
-using settee::rpc::registry_test::Log;
-using settee::rpc::registry_test::provider;
-using settee::rpc::registry_test::service;
 
-constexpr char kProviders[] = "/sofa-rpc/com.acme.Quotes/providers";
-constexpr char kConsumers[] = "/sofa-rpc/com.acme.Quotes/consumers";
-
-class ZookeeperRegistry : public testing::Test {
+class ZookeeperRegistry : public RegistryFixture {
  protected:
-  std::shared_ptr<Registry> open(std::chrono::milliseconds session = 10s,
-                                 const std::string& root = {}) {
-    RegistryOptions options;
-    options.session_timeout = session;
-    return settee::rpc::open_registry(runtime_, server_.url() + root, options);
-  }
+  std::string url() const override { return server_.url(); }
 
-  Log log_;
-  Runtime runtime_{log_.options()};
   ZookeeperServer server_;
-  const ServiceKey quotes_ = service("com.acme.Quotes");
 };
 
 TEST_F(ZookeeperRegistry, WhatIsPublishedIsInJavasLayout) {
@@ -197,8 +171,6 @@ TEST(ZookeeperRegistryAlone, NamesThatDoNotResolveAreSaidAndStopIsQuick) {
 }
 
 // Java SOFARPC's own ZookeeperRegistry on the other side.
-
-constexpr char kTypeService[] = "com.settee.interop.TypeService";
 
 /// The encoded key=value pairs of a node's name, in their order.
 std::vector<std::string> pairs_of(const std::string& name) {

@@ -6,23 +6,22 @@
 //   <root>sofa-rpc/<interface>/providers/<URL-encoded url>    value "1": online, "0": offline
 //   <root>sofa-rpc/<interface>/consumers/<URL-encoded url>    value empty
 //
-// All keys of a registry object have one lease, so they go with their process. The keeper's thread wants
-// certain keys and lists to be there, and step() makes the server's state fit: what failed, or went with
-// a lease, is wanted again. A list is read once and then watched from the revision behind it; when the
-// watch ends, for whatever reason (a lost connection, a compaction), it is read again. A watch whose
-// server has been cut off does not end: so it is also read again when another server answers our calls,
-// and when the watch has long brought nothing.
+// The nodes are keys, and the session is a lease that all keys of a registry object have, so they
+// go with their process. The keeper's thread wants certain keys and lists to be there, and step()
+// makes the server's state fit: what failed, or went with a lease, is wanted again. A list is read
+// once and then watched from the revision behind it; when the watch ends, for whatever reason (a
+// lost connection, a compaction), it is read again. A watch whose server has been cut off does not
+// end: so it is also read again when another server answers our calls, and when the watch has long
+// brought nothing.
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <deque>
 #include <map>
 #include <set>
 
-#include "settee/rpc/internal/this_host.h"
 #include "settee/rpc/registry/internal/etcd_gateway.h"
-#include "settee/rpc/registry/internal/keeper.h"
+#include "settee/rpc/registry/internal/node_keeper.h"
 
 namespace settee::inline v0::rpc::registry {
 
@@ -34,12 +33,8 @@ using etcd::Gateway;
 using etcd::number;
 using std::chrono::milliseconds;
 
-// Pauses before what failed is asked for again.
-constexpr milliseconds kFirstPause{100};
-constexpr milliseconds kLongestPause{10'000};
+// The longest pause before a lost connection is tried again.
 constexpr milliseconds kReconnectPause{1'000};
-// After somebody else has deleted our key, or put another in its place.
-constexpr milliseconds kDeletedPause{1'000};
 // A watch that has stood so long is not one of those that end at once.
 constexpr milliseconds kSteady{3'000};
 // How long a call may take, at most.
@@ -56,13 +51,26 @@ std::string behind(std::string prefix) {
   return prefix;
 }
 
-class EtcdKeeper final : public Keeper {
+struct Service : ListedService {
+  std::map<std::string, ListedNode> children;  // by their keys
+  std::shared_ptr<etcd::Watching> watching;    // null: is to be listed
+  TimePoint heard_at{};                        // when it began or last brought a change
+  Service() = default;
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+  ~Service() { stop_watching(); }
+  void stop_watching() {
+    if (watching) watching->cancel();
+    watching.reset();
+  }
+};
+
+class EtcdKeeper final : public ServiceKeeper<Service> {
  public:
   EtcdKeeper(Runtime& runtime, std::string url, RegistryAddress servers,
              const RegistryOptions& options)
-      : Keeper(runtime, std::move(url), options),
+      : ServiceKeeper(runtime, std::move(url), servers.root, options),
         hosts_(servers.hosts()),
-        base_(servers.root + "sofa-rpc/"),
         ttl_(std::max<std::int64_t>(
             1, (options.session_timeout + milliseconds(999)) / std::chrono::seconds(1))),
         quiet_(3 * std::chrono::seconds(ttl_)),
@@ -72,161 +80,8 @@ class EtcdKeeper final : public Keeper {
     trying("connecting to " + hosts_);
   }
 
-  void publish(const ServiceKey& key, const Provider& provider,
-               std::shared_ptr<Ticket> ticket) override {
-    const std::string path = providers_of(key) + url_encode(listed_url(provider));
-    std::set<std::string> replaced;
-    for (auto it = published_.begin(); it != published_.end();) {
-      if (it->key == key && same_address(it->provider, provider)) {
-        if (it->path != path) replaced.insert(it->path);
-        it = published_.erase(it);
-      } else {
-        ++it;
-      }
-    }
-    published_.push_back({key, provider, path});
-    Key& node = want(path, provider.attribute("dynamic") != "false" ? kOnline : kOffline);
-    for (const std::string& older : replaced) {
-      // What that one was to replace is left to this one.
-      if (const auto place = keys_.find(older); place != keys_.end()) {
-        node.replaces.merge(std::exchange(place->second.replaces, {}));
-      }
-    }
-    node.replaces.merge(replaced);
-    node.replaces.erase(path);
-    if (node.state == Key::kPresent) {
-      ticket->settle();
-      remove_replaced(node);
-    } else {
-      node.waiting.push_back(std::move(ticket));
-    }
-  }
-
-  void withdraw(const ServiceKey& key, const Provider& provider,
-                std::shared_ptr<Ticket> ticket) override {
-    const auto own = std::find_if(published_.begin(), published_.end(), [&](const Published& one) {
-      return one.key == key && same_address(one.provider, provider);
-    });
-    if (own == published_.end()) return ticket->settle();  // not ours to take away
-    const std::string path = own->path;
-    published_.erase(own);
-    unwant(path, std::move(ticket));
-  }
-
-  void interfaces(Names into, std::shared_ptr<Ticket> ticket) override {
-    asked_.emplace_back(std::move(into), std::move(ticket));
-  }
-
-  void begin(std::shared_ptr<Listening> listening, const ConsumerInfo& consumer) override {
-    Service& service = services_[providers_of(listening->key())];
-    if (service.listed) tell({listening}, listed(service));
-    // One key says for all watches of this service that somebody consumes it.
-    if (service.listenings.empty()) {
-      service.consumer = base_ + listening->key().interface_name + "/consumers/" +
-                         url_encode(consumer_url(listening->key(), consumer, own_address(), id_));
-      want(service.consumer, "");
-    }
-    service.listenings.push_back(std::move(listening));
-  }
-
-  void end(const std::shared_ptr<Listening>& listening) override {
-    const auto place = services_.find(providers_of(listening->key()));
-    if (place == services_.end()) return;
-    Service& service = place->second;
-    std::erase(service.listenings, listening);
-    if (!service.listenings.empty()) return;
-    unwant(service.consumer, nullptr);
-    services_.erase(place);
-  }
-
  private:
-  /// A key that we want to be there, or to be gone.
-  struct Key {
-    enum State {
-      kAbsent,   ///< is to be put
-      kPresent,  ///< is there, and ours
-      kRefused,  ///< cannot be put
-      kLeaving,  ///< is to be deleted
-    };
-    State state = kAbsent;
-    std::string value;
-    bool tried = false;              // under this lease: it may be there
-    bool take_over = true;           // what another lease has is the past
-    std::set<std::string> replaces;  // older keys of ours, to be deleted when this is there
-    TimePoint not_before{};
-    milliseconds pause = kFirstPause;
-    Tickets waiting;
-  };
-  struct Published {
-    ServiceKey key;
-    Provider provider;
-    std::string path;
-  };
-  struct Child {
-    bool online = true;
-    std::int64_t revision = 0;
-    std::optional<Provider> provider;  // none: unreadable
-  };
-  struct Service {
-    bool listed = false;  // children say what the server once said
-    TimePoint not_before{};
-    milliseconds pause = kFirstPause;
-    std::map<std::string, Child> children;
-    Listenings listenings;
-    std::string consumer;
-    std::shared_ptr<etcd::Watching> watching;  // null: is to be listed
-    TimePoint heard_at{};                      // when it began or last brought a change
-    Service() = default;
-    Service(const Service&) = delete;
-    Service& operator=(const Service&) = delete;
-    ~Service() { stop_watching(); }
-    void stop_watching() {
-      if (watching) watching->cancel();
-      watching.reset();
-    }
-  };
-
-  /// With a slash at its end.
-  std::string providers_of(const ServiceKey& key) const {
-    return base_ + key.interface_name + "/providers/";
-  }
-
-  Key& want(const std::string& path, std::string_view value) {
-    Key& key = keys_[path];
-    if (key.state == Key::kLeaving || key.state == Key::kRefused || key.value != value) {
-      settle(key.waiting, Error(Code::kCancelled, "something else was asked for meanwhile"));
-      key.state = Key::kAbsent;
-      key.not_before = {};
-      key.pause = kFirstPause;
-    }
-    key.take_over = true;
-    key.value = value;
-    return key;
-  }
-
-  void unwant(const std::string& path, std::shared_ptr<Ticket> ticket) {
-    const auto place = keys_.find(path);
-    if (place == keys_.end()) {
-      if (ticket != nullptr) ticket->settle();
-      return;
-    }
-    Key& key = place->second;
-    if (key.state != Key::kLeaving) {
-      settle(key.waiting, Error(Code::kCancelled, "something else was asked for meanwhile"));
-    }
-    for (const std::string& older : std::exchange(key.replaces, {})) unwant(older, nullptr);
-    if (ticket != nullptr) key.waiting.push_back(std::move(ticket));
-    key.state = Key::kLeaving;
-    key.not_before = {};
-    if (!key.tried) {
-      settle(key.waiting);
-      keys_.erase(path);
-    }
-  }
-
-  void remove_replaced(Key& key) {
-    for (const std::string& older : std::exchange(key.replaces, {})) unwant(older, nullptr);
-  }
+  std::string_view data_of(bool online) const override { return online ? kOnline : kOffline; }
 
   TimePoint step() override {
     if (Clock::now() < retry_at_) return retry_at_;
@@ -272,11 +127,8 @@ class EtcdKeeper final : public Keeper {
   /// What there is to do; when to be called again, or nothing without a connection.
   std::optional<TimePoint> work() {
     TimePoint next = kNoDeadline;
-    while (!asked_.empty()) {
-      if (!answer(asked_.front())) return std::nullopt;
-      asked_.pop_front();
-    }
-    if (!keys_.empty()) {
+    if (!answer_asked()) return std::nullopt;
+    if (!nodes_.empty()) {
       const std::optional<TimePoint> beat = keep_lease();
       if (!beat) return std::nullopt;
       next = std::min(next, *beat);
@@ -285,18 +137,17 @@ class EtcdKeeper final : public Keeper {
       next = std::min(next, *again);
     }
     for (auto& [path, service] : services_) {
-      if (!service.watching && Clock::now() >= service.not_before && !list(path, service)) {
+      const std::string prefix = path + "/";
+      if (!service.watching && Clock::now() >= service.not_before && !list(prefix, service)) {
         return std::nullopt;
       }
-      if (service.watching) follow(path, service);
+      if (service.watching) follow(prefix, service);
     }
     for (const auto& [path, service] : services_) next = std::min(next, due(service));
     return next;
   }
 
-  // Who asks for the interfaces. False: there is no connection.
-  using Asked = std::pair<Names, std::shared_ptr<Ticket>>;
-  bool answer(const Asked& asked) {
+  bool answer(const Asked& asked) override {
     const Gateway::Answer found =
         call("kv/range", fmt::format(R"({{"key":"{}","range_end":"{}","keys_only":true}})",
                                      base64(base_), base64(behind(base_))));
@@ -375,19 +226,10 @@ class EtcdKeeper final : public Keeper {
         fmt::format("{}: lease {:x} has expired; it registers again in a new one", address(),
                     static_cast<std::uint64_t>(lease_)));
     lease_ = 0;
-    for (auto it = keys_.begin(); it != keys_.end();) {
-      Key& key = it->second;
-      key.tried = false;
-      if (key.state == Key::kLeaving) {  // it went with the lease
-        settle(key.waiting);
-        it = keys_.erase(it);
-        continue;
-      }
-      key.state = Key::kAbsent;  // kRefused too: what was in the way may have passed
-      key.take_over = true;
-      key.not_before = {};
-      key.pause = kFirstPause;
-      ++it;
+    lose_nodes();
+    for (auto& [path, node] : nodes_) {
+      node.state = Node::kAbsent;  // kRefused too: what was in the way may have passed
+      node.pause = kFirstPause;
     }
   }
 
@@ -402,15 +244,15 @@ class EtcdKeeper final : public Keeper {
       const Result<std::string_view> text = key.as_string();
       if (text) there.insert(from_base64(*text).value_or(""));
     }
-    for (auto& [path, key] : keys_) {
-      if (key.state != Key::kPresent || there.contains(path)) continue;
+    for (auto& [path, node] : nodes_) {
+      if (node.state != Node::kPresent || there.contains(path)) continue;
       log(LogLevel::kWarning,
           fmt::format("{}: somebody has deleted {}, or put another in its place; it is put again "
                       "when there is none",
                       address(), path));
-      key.state = Key::kAbsent;
-      key.take_over = false;
-      key.not_before = Clock::now() + kDeletedPause;
+      node.state = Node::kAbsent;
+      node.take_over = false;
+      node.not_before = Clock::now() + kDeletedPause;
     }
     return true;
   }
@@ -421,21 +263,21 @@ class EtcdKeeper final : public Keeper {
     TimePoint next = kNoDeadline;
     if (lease_ == 0) return next;
     std::vector<std::string> due;
-    for (const auto& [path, key] : keys_) {
-      if (key.state != Key::kAbsent && key.state != Key::kLeaving) continue;
-      if (Clock::now() >= key.not_before) {
+    for (const auto& [path, node] : nodes_) {
+      if (node.state != Node::kAbsent && node.state != Node::kLeaving) continue;
+      if (Clock::now() >= node.not_before) {
         due.push_back(path);
       } else {
-        next = std::min(next, key.not_before);
+        next = std::min(next, node.not_before);
       }
     }
     // Those that nothing hinders go together.
     std::vector<std::string> batch;
     for (const std::string& path : due) {
-      const auto place = keys_.find(path);
-      if (place == keys_.end()) continue;  // what was done to another has taken it away
-      const Key& key = place->second;
-      if (key.state == Key::kAbsent && key.take_over) {
+      const auto place = nodes_.find(path);
+      if (place == nodes_.end()) continue;  // what was done to another has taken it away
+      const Node& node = place->second;
+      if (node.state == Node::kAbsent && node.take_over) {
         batch.push_back(path);
         if (batch.size() == kBatch && !put(std::exchange(batch, {}))) return std::nullopt;
       } else if (!put_or_remove(path)) {
@@ -443,45 +285,45 @@ class EtcdKeeper final : public Keeper {
       }
     }
     if (!batch.empty() && !put(batch)) return std::nullopt;
-    for (const auto& [path, key] : keys_) {
-      if (key.state == Key::kAbsent || key.state == Key::kLeaving) {
-        next = std::min(next, key.not_before);
+    for (const auto& [path, node] : nodes_) {
+      if (node.state == Node::kAbsent || node.state == Node::kLeaving) {
+        next = std::min(next, node.not_before);
       }
     }
     return next;
   }
 
-  std::string put_request(const std::string& path, const Key& key) const {
+  std::string put_request(const std::string& path, const Node& node) const {
     return fmt::format(R"({{"requestPut":{{"key":"{}","value":"{}","lease":"{}"}}}})", base64(path),
-                       base64(key.value), lease_);
+                       base64(node.data), lease_);
   }
 
   /// False: there is no connection.
   bool put(const std::vector<std::string>& paths) {
     std::string requests;
     for (const std::string& path : paths) {
-      Key& key = keys_.at(path);
-      key.tried = true;
-      requests += (requests.empty() ? "" : ",") + put_request(path, key);
+      Node& node = nodes_.at(path);
+      node.tried = true;
+      requests += (requests.empty() ? "" : ",") + put_request(path, node);
     }
     const Gateway::Answer done = call("kv/txn", fmt::format(R"({{"success":[{}]}})", requests));
     if (done.failure == Gateway::Failure::kConnection) return false;
     for (const std::string& path : paths) {
       // One that another of these replaces is to be deleted by now: this is no answer to that.
-      if (keys_.at(path).state == Key::kAbsent) answered(path, done);
+      if (nodes_.at(path).state == Node::kAbsent) answered(path, done);
     }
     return true;
   }
 
   /// One that depends on what is there. False: there is no connection.
   bool put_or_remove(const std::string& path) {
-    Key& key = keys_.at(path);
+    Node& node = nodes_.at(path);
     std::string json;
-    if (key.state == Key::kAbsent) {
-      key.tried = true;
+    if (node.state == Node::kAbsent) {
+      node.tried = true;
       json = fmt::format(
           R"({{"compare":[{{"key":"{}","target":"CREATE","createRevision":"0"}}],"success":[{}]}})",
-          base64(path), put_request(path, key));
+          base64(path), put_request(path, node));
     } else {
       json = fmt::format(R"({{"compare":[{{"key":"{0}","target":"LEASE","lease":"{1}"}}],)"
                          R"("success":[{{"requestDeleteRange":{{"key":"{0}"}}}}]}})",
@@ -490,8 +332,8 @@ class EtcdKeeper final : public Keeper {
     const Gateway::Answer done = call("kv/txn", json);
     if (done.failure == Gateway::Failure::kConnection) return false;
     const Result<bool> succeeded = done.value["succeeded"].as_bool();
-    if (done.ok() && key.state == Key::kAbsent && !(succeeded && *succeeded)) {
-      key.not_before = Clock::now() + kDeletedPause;  // another has it; until that goes
+    if (done.ok() && node.state == Node::kAbsent && !(succeeded && *succeeded)) {
+      node.not_before = Clock::now() + kDeletedPause;  // another has it; until that goes
       return true;
     }
     answered(path, done);
@@ -499,41 +341,41 @@ class EtcdKeeper final : public Keeper {
   }
 
   void answered(const std::string& path, const Gateway::Answer& done) {
-    const auto place = keys_.find(path);
-    if (place == keys_.end()) return;
-    Key& key = place->second;
+    const auto place = nodes_.find(path);
+    if (place == nodes_.end()) return;
+    Node& node = place->second;
     if (done.failure == Gateway::Failure::kLease) {
       beat_at_ = {};  // which finds out
-      key.not_before = Clock::now() + kFirstPause;
+      node.not_before = Clock::now() + kFirstPause;
       return;
     }
     if (!done.ok()) {
       const std::string why =
-          fmt::format("{} {}: {}", key.state == Key::kLeaving ? "delete" : "put", path, done.why);
+          fmt::format("{} {}: {}", node.state == Node::kLeaving ? "delete" : "put", path, done.why);
       if (done.failure == Gateway::Failure::kLater) {
         trouble(why);
-        key.not_before = Clock::now() + key.pause;
-        key.pause = std::min(key.pause * 2, kLongestPause);
+        node.not_before = Clock::now() + node.pause;
+        node.pause = std::min(node.pause * 2, kLongestPause);
         return;
       }
       log(LogLevel::kError, fmt::format("{}: {}", address(), why));
-      settle(key.waiting, Error(Code::kPeerError, why));
-      if (key.state == Key::kLeaving) {
-        keys_.erase(place);
+      settle(node.waiting, Error(Code::kPeerError, why));
+      if (node.state == Node::kLeaving) {
+        nodes_.erase(place);
       } else {
-        key.state = Key::kRefused;
+        node.state = Node::kRefused;
       }
       return;
     }
-    if (std::exchange(key.pause, kFirstPause) != kFirstPause) trouble({});
-    if (key.state == Key::kLeaving) {
-      settle(key.waiting);
-      keys_.erase(place);
+    if (std::exchange(node.pause, kFirstPause) != kFirstPause) trouble({});
+    if (node.state == Node::kLeaving) {
+      settle(node.waiting);
+      nodes_.erase(place);
       return;
     }
-    key.state = Key::kPresent;
-    settle(key.waiting);
-    remove_replaced(key);
+    node.state = Node::kPresent;
+    settle(node.waiting);
+    remove_replaced(node);
   }
 
   // Lists
@@ -545,23 +387,24 @@ class EtcdKeeper final : public Keeper {
   }
 
   /// False: there is no connection.
-  bool list(const std::string& path, Service& service) {
-    const Gateway::Answer found = call("kv/range", fmt::format(R"({{"key":"{}","range_end":"{}"}})",
-                                                               base64(path), base64(behind(path))));
+  bool list(const std::string& prefix, Service& service) {
+    const Gateway::Answer found = call(
+        "kv/range",
+        fmt::format(R"({{"key":"{}","range_end":"{}"}})", base64(prefix), base64(behind(prefix))));
     if (found.failure == Gateway::Failure::kConnection) return false;
     if (!found.ok()) {
-      trouble(fmt::format("listing {}: {}", path, found.why));
+      trouble(fmt::format("listing {}: {}", prefix, found.why));
       service.not_before = Clock::now() + service.pause;
       service.pause = std::min(service.pause * 2, kLongestPause);
       return true;
     }
-    const std::map<std::string, Child> before = std::exchange(service.children, {});
-    for (const hessian::Value& one : found.value["kvs"].items()) take(path, service, one, before);
+    const std::map<std::string, ListedNode> before = std::exchange(service.children, {});
+    for (const hessian::Value& one : found.value["kvs"].items()) take(prefix, service, one, before);
     service.listed = true;
     tell(service.listenings, listed(service));
     service.watching = gateway_->watch(
         fmt::format(R"({{"create_request":{{"key":"{}","range_end":"{}","start_revision":"{}"}}}})",
-                    base64(path), base64(behind(path)),
+                    base64(prefix), base64(behind(prefix)),
                     number(found.value["header"]["revision"]) + 1),
         [this] { wake(); });
     service.heard_at = Clock::now();
@@ -569,7 +412,7 @@ class EtcdKeeper final : public Keeper {
   }
 
   /// What the watch has brought.
-  void follow(const std::string& path, Service& service) {
+  void follow(const std::string& prefix, Service& service) {
     bool changed = false;
     bool over = false;
     for (const hessian::Value& answer : service.watching->take()) {
@@ -580,7 +423,7 @@ class EtcdKeeper final : public Keeper {
         if (kind && *kind == "DELETE") {
           service.children.erase(key_of(event["kv"]));
         } else {
-          take(path, service, event["kv"], service.children);
+          take(prefix, service, event["kv"], service.children);
         }
       }
       const Result<bool> canceled = answer["canceled"].as_bool();
@@ -595,8 +438,8 @@ class EtcdKeeper final : public Keeper {
     if (ended || over) {
       // Of a compaction, or because the connection has gone: the list tells what was missed.
       const std::string why = ended ? ended->message() : "the watch was cancelled";
-      log(LogLevel::kDebug, fmt::format("{}: {} is listed anew: {}", address(), path, why));
-      if (service.pause != kFirstPause) trouble(fmt::format("watching {}: {}", path, why));
+      log(LogLevel::kDebug, fmt::format("{}: {} is listed anew: {}", address(), prefix, why));
+      if (service.pause != kFirstPause) trouble(fmt::format("watching {}: {}", prefix, why));
       service.stop_watching();
       service.not_before = now + service.pause;
       service.pause = std::min(service.pause * 2, kLongestPause);
@@ -609,38 +452,18 @@ class EtcdKeeper final : public Keeper {
     if (changed) tell(service.listenings, listed(service));
   }
 
-  void take(const std::string& path, Service& service, const hessian::Value& kv,
-            const std::map<std::string, Child>& before) {
+  void take(const std::string& prefix, Service& service, const hessian::Value& kv,
+            const std::map<std::string, ListedNode>& before) {
     const std::string key = key_of(kv);
-    if (key.size() <= path.size() || !key.starts_with(path)) return;
+    if (key.size() <= prefix.size() || !key.starts_with(prefix)) return;
     const hessian::Value& text = kv["value"];
     const Result<std::string_view> value = text.as_string();
     const bool known = before.contains(key);
-    Child child = known ? before.at(key) : Child();
+    ListedNode child = known ? before.at(key) : ListedNode();
     child.online = !value || from_base64(*value) != kOffline;
-    child.revision = number(kv["mod_revision"]);
-    if (!known) {
-      const std::string name = key.substr(path.size());
-      const Result<std::string> url = url_decode(name);
-      Result<Provider> provider = url ? Provider::parse(*url) : Result<Provider>(url.error());
-      if (provider) {
-        child.provider = normalised(*std::move(provider));
-      } else {
-        log(LogLevel::kWarning,
-            fmt::format("{}: {} is ignored: {}", address(), key, provider.error().message()));
-      }
-    }
+    child.registered = number(kv["mod_revision"]);
+    if (!known) child.provider = provider_of(key, key.substr(prefix.size()));
     service.children.insert_or_assign(key, std::move(child));
-  }
-
-  static Providers listed(const Service& service) {
-    std::vector<Entry> entries;
-    for (const auto& [key, child] : service.children) {
-      if (child.online && child.provider && !switched_off(*child.provider)) {
-        entries.push_back({*child.provider, child.revision});
-      }
-    }
-    return latest(entries);
   }
 
   void finish() override {
@@ -655,20 +478,16 @@ class EtcdKeeper final : public Keeper {
                                             address()));
       }
     }
-    keys_.clear();
+    nodes_.clear();
     gateway_.reset();
   }
 
   const std::string hosts_;
-  const std::string base_;
   const std::int64_t ttl_;    // seconds
   const milliseconds quiet_;  // a watch that has brought nothing for so long is made anew
-  // Tells the consumers' keys of this process apart.
-  const std::string id_ = fmt::format("{:x}", reinterpret_cast<std::uintptr_t>(this));
   // All below: on the thread.
   std::unique_ptr<Gateway> gateway_;
   std::size_t server_ = 0;  // of the gateway's, that the watches are made at
-  std::deque<Asked> asked_;
   bool connected_ = false;
   TimePoint retry_at_{};
   milliseconds pause_ = kFirstPause;
@@ -676,9 +495,6 @@ class EtcdKeeper final : public Keeper {
   milliseconds lease_pause_ = kFirstPause;
   Duration beat_{};
   TimePoint beat_at_{};  // the lease is asked for, or kept
-  std::vector<Published> published_;
-  std::map<std::string, Key> keys_;
-  std::map<std::string, Service> services_;  // by the beginning of their providers' keys
 };
 
 }  // namespace

@@ -16,13 +16,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <deque>
 #include <map>
 #include <set>
 
-#include "settee/rpc/internal/this_host.h"
-#include "settee/rpc/registry/internal/keeper.h"
 #include "settee/rpc/registry/internal/names.h"
+#include "settee/rpc/registry/internal/node_keeper.h"
 #include "settee/rpc/registry/internal/zookeeper_session.h"
 
 namespace settee::inline v0::rpc::registry {
@@ -37,11 +35,6 @@ using zookeeper::probe;
 using zookeeper::Session;
 using zookeeper::text_of;
 
-// Pauses before what the server refused is asked for again.
-constexpr milliseconds kFirstPause{100};
-constexpr milliseconds kLongestPause{10'000};
-// After somebody else has deleted our node.
-constexpr milliseconds kDeletedPause{1'000};
 // How soon a missing connection is worth a look at why, and how often after that.
 constexpr milliseconds kFirstProbe{200};
 constexpr milliseconds kProbePause{2'000};
@@ -53,168 +46,28 @@ constexpr std::string_view kOffline("\0", 1);
 
 std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
-class ZookeeperKeeper final : public Keeper {
+struct Child : ListedNode {
+  bool fresh = false;  // false: its data are to be read
+};
+struct Service : ListedService {
+  bool fresh = false;  // false: is to be listed
+  std::map<std::string, Child> children;
+};
+
+class ZookeeperKeeper final : public ServiceKeeper<Service> {
  public:
   ZookeeperKeeper(Runtime& runtime, std::string url, RegistryAddress servers,
                   const RegistryOptions& options)
-      : Keeper(runtime, std::move(url), options),
+      : ServiceKeeper(runtime, std::move(url), servers.root, options),
         servers_(std::move(servers)),
-        base_(servers_.root + "sofa-rpc/"),
         session_timeout_(options.session_timeout),
         auth_scheme_(options.auth_scheme),
         auth_(options.auth) {
     trying("connecting to " + servers_.hosts());
   }
 
-  void publish(const ServiceKey& key, const Provider& provider,
-               std::shared_ptr<Ticket> ticket) override {
-    const std::string path = providers_of(key) + "/" + url_encode(listed_url(provider));
-    std::set<std::string> replaced;
-    for (auto it = published_.begin(); it != published_.end();) {
-      if (it->key == key && same_address(it->provider, provider)) {
-        if (it->path != path) replaced.insert(it->path);
-        it = published_.erase(it);
-      } else {
-        ++it;
-      }
-    }
-    published_.push_back({key, provider, path});
-    const bool online = provider.attribute("dynamic") != "false";
-    Node& node = want(path, online ? kOnline : kOffline);
-    for (const std::string& older : replaced) {
-      // What that one was to replace is left to this one.
-      if (const auto place = nodes_.find(older); place != nodes_.end()) {
-        node.replaces.merge(std::exchange(place->second.replaces, {}));
-      }
-    }
-    node.replaces.merge(replaced);
-    node.replaces.erase(path);
-    if (node.state == Node::kPresent) {
-      ticket->settle();
-      remove_replaced(node);
-    } else {
-      node.waiting.push_back(std::move(ticket));
-    }
-  }
-
-  void withdraw(const ServiceKey& key, const Provider& provider,
-                std::shared_ptr<Ticket> ticket) override {
-    const auto own = std::find_if(published_.begin(), published_.end(), [&](const Published& one) {
-      return one.key == key && same_address(one.provider, provider);
-    });
-    if (own == published_.end()) return ticket->settle();  // not ours to take away
-    const std::string path = own->path;
-    published_.erase(own);
-    unwant(path, std::move(ticket));
-  }
-
-  void interfaces(Names into, std::shared_ptr<Ticket> ticket) override {
-    asked_.emplace_back(std::move(into), std::move(ticket));
-  }
-  void begin(std::shared_ptr<Listening> listening, const ConsumerInfo& consumer) override {
-    const std::string path = providers_of(listening->key());
-    Service& service = services_[path];
-    if (service.listed) tell({listening}, listed(service));
-    // One node says for all watches of this service that somebody consumes it.
-    if (service.listenings.empty()) {
-      service.consumer = base_ + listening->key().interface_name + "/consumers/" +
-                         url_encode(consumer_url(listening->key(), consumer, own_address(), id_));
-      want(service.consumer, "");
-    }
-    service.listenings.push_back(std::move(listening));
-  }
-
-  void end(const std::shared_ptr<Listening>& listening) override {
-    const auto place = services_.find(providers_of(listening->key()));
-    if (place == services_.end()) return;
-    Service& service = place->second;
-    std::erase(service.listenings, listening);
-    if (!service.listenings.empty()) return;
-    unwant(service.consumer, nullptr);
-    services_.erase(place);
-  }
-
  private:
-  /// An ephemeral node that we want to be there, or to be gone.
-  struct Node {
-    enum State {
-      kAbsent,   ///< is to be made
-      kPresent,  ///< is there, and ours
-      kForeign,  ///< is there; another process has made it anew after us
-      kRefused,  ///< cannot be made
-      kLeaving,  ///< is to be deleted
-    };
-    State state = kAbsent;
-    std::string data;
-    bool tried = false;              // in this session: it may be there
-    bool take_over = true;           // what another session has made is the past
-    std::set<std::string> replaces;  // older nodes of ours, to be deleted when this is there
-    TimePoint not_before{};
-    milliseconds pause = kFirstPause;
-    Tickets waiting;
-  };
-  struct Published {
-    ServiceKey key;
-    Provider provider;
-    std::string path;
-  };
-  struct Child {
-    bool fresh = false;  // false: its data are to be read
-    bool online = true;
-    std::int64_t created = 0;
-    std::optional<Provider> provider;  // none: unreadable
-  };
-  struct Service {
-    bool fresh = false;   // false: is to be listed
-    bool listed = false;  // children say what the server once said
-    TimePoint not_before{};
-    milliseconds pause = kFirstPause;
-    std::map<std::string, Child> children;
-    Listenings listenings;
-    std::string consumer;
-  };
-
-  std::string providers_of(const ServiceKey& key) const {
-    return base_ + key.interface_name + "/providers";
-  }
-
-  Node& want(const std::string& path, std::string_view data) {
-    Node& node = nodes_[path];
-    if (node.state == Node::kLeaving || node.state == Node::kRefused || node.data != data) {
-      settle(node.waiting, Error(Code::kCancelled, "something else was asked for meanwhile"));
-      node.state = Node::kAbsent;
-      node.not_before = {};
-      node.pause = kFirstPause;
-    }
-    node.take_over = true;
-    if (node.state == Node::kForeign) node.state = Node::kAbsent;
-    node.data = data;
-    return node;
-  }
-
-  void unwant(const std::string& path, std::shared_ptr<Ticket> ticket) {
-    const auto place = nodes_.find(path);
-    if (place == nodes_.end()) {
-      if (ticket != nullptr) ticket->settle();
-      return;
-    }
-    Node& node = place->second;
-    if (node.state != Node::kLeaving) {
-      settle(node.waiting, Error(Code::kCancelled, "something else was asked for meanwhile"));
-    }
-    for (const std::string& older : std::exchange(node.replaces, {})) unwant(older, nullptr);
-    if (ticket != nullptr) node.waiting.push_back(std::move(ticket));
-    node.state = Node::kLeaving;
-    node.not_before = {};
-    if (!node.tried) {
-      settle(node.waiting);
-      nodes_.erase(path);
-    }
-  }
-
-  void remove_replaced(Node& node) {
-    for (const std::string& older : std::exchange(node.replaces, {})) unwant(older, nullptr);
-  }
+  std::string_view data_of(bool online) const override { return online ? kOnline : kOffline; }
 
   TimePoint step() override {
     if (session_ == nullptr && Clock::now() >= open_at_) open();
@@ -295,9 +148,7 @@ class ZookeeperKeeper final : public Keeper {
     return all;
   }
 
-  // Who asks for the interfaces. False: the connection has gone.
-  using Asked = std::pair<Names, std::shared_ptr<Ticket>>;
-  bool answer(const Asked& asked) {
+  bool answer(const Asked& asked) override {
     Answer& answer = session_->list(base_.substr(0, base_.size() - 1));
     const int rc = wait_for(answer);
     if (rc == ZOK) *asked.first = std::move(answer.names);
@@ -315,19 +166,7 @@ class ZookeeperKeeper final : public Keeper {
   void lose_session() {
     session_.reset();
     connected_ = false;
-    for (auto it = nodes_.begin(); it != nodes_.end();) {
-      Node& node = it->second;
-      node.tried = false;
-      if (node.state == Node::kLeaving) {  // it went with the session
-        settle(node.waiting);
-        it = nodes_.erase(it);
-        continue;
-      }
-      if (node.state != Node::kRefused) node.state = Node::kAbsent;
-      node.take_over = true;
-      node.not_before = {};
-      ++it;
-    }
+    lose_nodes();
     for (auto& [path, service] : services_) {
       service.fresh = false;
       service.not_before = {};
@@ -414,10 +253,7 @@ class ZookeeperKeeper final : public Keeper {
   /// What there is to do on a connected session.
   TimePoint work() {
     TimePoint next = kNoDeadline;
-    while (!asked_.empty()) {
-      if (!answer(asked_.front())) return soon();
-      asked_.pop_front();
-    }
+    if (!answer_asked()) return soon();
     for (const std::string& path : std::exchange(looked_at_, {})) look_after(path);
     // By name: what is done to one may take others away.
     std::vector<std::string> names;
@@ -594,29 +430,11 @@ class ZookeeperKeeper final : public Keeper {
   }
 
   void read(const std::string& path, const std::string& name, const Answer& answer, Child& child) {
-    const bool known = child.created != 0;
+    const bool known = child.registered != 0;
     child.fresh = true;
     child.online = answer.data != kOffline;
-    child.created = answer.created;
-    if (known) return;  // the name says all else
-    Result<std::string> url = url_decode(name);
-    Result<Provider> provider = url ? Provider::parse(*url) : Result<Provider>(url.error());
-    if (provider) {
-      child.provider = normalised(*std::move(provider));
-    } else {
-      log(LogLevel::kWarning, fmt::format("{}: {}/{} is ignored: {}", address(), path, name,
-                                          provider.error().message()));
-    }
-  }
-
-  static Providers listed(const Service& service) {
-    std::vector<Entry> entries;
-    for (const auto& [name, child] : service.children) {
-      if (child.online && child.provider && !switched_off(*child.provider)) {
-        entries.push_back({*child.provider, child.created});
-      }
-    }
-    return latest(entries);
+    child.registered = answer.created;
+    if (!known) child.provider = provider_of(path + "/" + name, name);  // it says all else
   }
 
   void finish() override {
@@ -655,25 +473,18 @@ class ZookeeperKeeper final : public Keeper {
   }
 
   const RegistryAddress servers_;
-  const std::string base_;
   const milliseconds session_timeout_;
   const std::string auth_scheme_;
   const std::string auth_;
-  // Tells the consumers' nodes of this process apart.
-  const std::string id_ = fmt::format("{:x}", reinterpret_cast<std::uintptr_t>(this));
   // All below: on the thread.
-  std::deque<Asked> asked_;
   std::unique_ptr<Session> session_;
   bool connected_ = false;
   TimePoint lost_at_{};
   TimePoint probe_at_{};
   TimePoint open_at_{};
   milliseconds open_pause_ = kFirstPause;
-  bool refused_ = false;  // the user was, and no answer has come since
-  std::vector<Published> published_;
-  std::map<std::string, Node> nodes_;        // by path
-  std::map<std::string, Service> services_;  // by the path of its providers
-  std::set<std::string> looked_at_;          // nodes of ours whose watches have fired
+  bool refused_ = false;             // the user was, and no answer has come since
+  std::set<std::string> looked_at_;  // nodes of ours whose watches have fired
 };
 
 }  // namespace
