@@ -385,13 +385,12 @@ void ServerSession::handle_plain(const Frame& frame) {
   std::string_view method_name;
   Baggage baggage;
   HeaderReader header(frame.header);
-  constexpr std::string_view kBaggagePrefix = "rpc_req_baggage.";
   for (std::string_view key, value; header.next(key, value);) {
     if (key == kServiceKey) service_name = value;
     if (key == kTargetServiceKey) target_service = value;
     if (key == kMethodKey) method_name = value;
-    if (key.starts_with(kBaggagePrefix)) {
-      baggage.insert_or_assign(std::string(key.substr(kBaggagePrefix.size())), std::string(value));
+    if (key.starts_with(kRequestBaggagePrefix)) {
+      baggage.insert_or_assign(std::string(key.substr(kRequestBaggagePrefix.size())), std::string(value));
     }
   }
   if (header.broken()) {

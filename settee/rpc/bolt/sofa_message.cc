@@ -208,7 +208,7 @@ std::string_view why_no_header(std::string_view name) noexcept {
                                      kGenericTypeKey, kRequestBaggageKey}) {
     if (name == own) return "that name is the protocol's own";
   }
-  if (name.starts_with("rpc_req_baggage.")) return "baggage has its own place, kRequestBaggage";
+  if (name.starts_with(kRequestBaggagePrefix)) return "baggage has its own place, kRequestBaggage";
   return {};
 }
 

@@ -13,6 +13,7 @@
 #include "settee/rpc/grpc/internal/proto_codec.h"
 #include "settee/rpc/grpc/internal/status.h"
 #include "settee/rpc/internal/http_transport.h"
+#include "settee/rpc/internal/link_data.h"
 
 namespace settee::inline v0::rpc {
 namespace grpc {
@@ -62,7 +63,7 @@ class GrpcConvention final : public HttpConvention {
     }
     if (out.baggage != nullptr) {
       for (const auto& [key, value] : *out.baggage) {
-        headers.add(fmt::format("rpc_req_baggage.{}", key), value);
+        headers.add(fmt::format("{}{}", kRequestBaggagePrefix, key), value);
       }
     }
     Output body;
@@ -100,10 +101,9 @@ class GrpcConvention final : public HttpConvention {
 
  private:
   static void read_baggage(const http::Headers& from, Baggage& baggage) {
-    constexpr std::string_view kPrefix = "rpc_resp_baggage.";
     for (const http::Headers::Field field : from) {
-      if (!field.name.starts_with(kPrefix)) continue;
-      std::string_view key = field.name.substr(kPrefix.size());
+      if (!field.name.starts_with(kResponseBaggagePrefix)) continue;
+      std::string_view key = field.name.substr(kResponseBaggagePrefix.size());
       if (!key.ends_with("-bin")) {
         baggage.insert_or_assign(std::string(key), std::string(field.value));
       } else if (const auto bytes = settee::detail::from_base64(field.value)) {

@@ -8,14 +8,11 @@
 #include <algorithm>
 
 #include "settee/rpc/grpc/internal/status.h"
+#include "settee/rpc/internal/link_data.h"
 
 namespace settee::inline v0::rpc::grpc {
 
 namespace {
-
-// SOFARPC's names for what travels with a call, as its other protocols have them.
-constexpr std::string_view kRequestBaggagePrefix = "rpc_req_baggage.";
-constexpr std::string_view kResponseBaggagePrefix = "rpc_resp_baggage.";
 
 // What clients take at least; each field counts as HTTP/2 counts it.
 constexpr std::size_t kMostMetadata = 8 * 1024;

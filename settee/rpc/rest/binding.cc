@@ -130,13 +130,6 @@ class Site {
     co_return co_await std::move(answer);
   }
 
-  static bool has_method(const ServiceEntry& service, std::string_view name) {
-    for (const MethodEntry& method : service.methods) {
-      if (method.name == name) return true;
-    }
-    return false;
-  }
-
   static http::Response nothing_there(const http::Request& request, const RouteMatch& match,
                                       const std::optional<CallPath>& call,
                                       const ServiceEntry* service) {

@@ -7,9 +7,10 @@
 #include <fmt/format.h>
 
 #include "settee/hessian/json.h"
-#include "settee/rpc/bolt/internal/arguments.h"  // settee-check: allow floors
+#include "settee/rpc/bolt/internal/arguments.h"     // settee-check: allow floors
 #include "settee/rpc/bolt/internal/sofa_message.h"  // settee-check: allow floors
 #include "settee/rpc/internal/http_transport.h"
+#include "settee/rpc/internal/link_data.h"
 
 namespace settee::inline v0::rpc {
 namespace rest {
@@ -74,7 +75,7 @@ class SofaConvention final : public HttpConvention {
     // In Hessian it is in the body.
     if (out.baggage != nullptr && codec != Codec::kHessian) {
       for (const auto& [key, value] : *out.baggage) {
-        request.headers.add(fmt::format("{}.{}", bolt::kRequestBaggageKey, key), value);
+        request.headers.add(fmt::format("{}{}", kRequestBaggagePrefix, key), value);
       }
     }
     Buffer body;
@@ -99,13 +100,7 @@ class SofaConvention final : public HttpConvention {
     const Bytes& body = answer.body.bytes();
     const bool failed = answer.headers.get(bolt::kResponseErrorKey) == "true";
     if (answer.status != 200 || failed) return failure(answer, failed);
-    for (const http::Headers::Field field : answer.headers) {
-      if (field.name.starts_with(bolt::kResponseBaggagePrefix)) {
-        response.insert_or_assign(
-            std::string(field.name.substr(bolt::kResponseBaggagePrefix.size())),
-            std::string(field.value));
-      }
-    }
+    response = baggage_of(answer.headers, kResponseBaggagePrefix);
     const Outgoing& call = out.call;
     if (call.mode == settee::detail::CallMode::kOneway) return {};
     const TypeInfo& type =

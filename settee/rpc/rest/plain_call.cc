@@ -14,9 +14,6 @@ namespace settee::inline v0::rpc::rest {
 
 namespace {
 
-constexpr std::string_view kRequestBaggagePrefix = "rpc_req_baggage.";
-constexpr std::string_view kResponseBaggagePrefix = "rpc_resp_baggage.";
-
 // Values in a body by which an overload is chosen, before the caller is known to anybody.
 constexpr std::uint32_t kMostToChoose = 100'000;
 
@@ -119,18 +116,9 @@ std::string_view protocol_of(const http::Request& request) noexcept {
   return request.peer->tls ? "h2" : "h2c";
 }
 
-Baggage baggage_of(const http::Headers& headers) {
-  Baggage baggage;
-  for (const http::Headers::Field field : headers) {
-    if (field.name.size() <= kRequestBaggagePrefix.size() ||
-        !http::same_name(field.name.substr(0, kRequestBaggagePrefix.size()),
-                         kRequestBaggagePrefix)) {
-      continue;
-    }
-    baggage.insert_or_assign(std::string(field.name.substr(kRequestBaggagePrefix.size())),
-                             std::string(field.value));
-  }
-  return baggage;
+bool has_method(const ServiceEntry& service, std::string_view name) noexcept {
+  return std::any_of(service.methods.begin(), service.methods.end(),
+                     [&](const MethodEntry& method) { return method.name == name; });
 }
 
 Result<void> add_baggage(http::Headers& headers, const Baggage& baggage) {
@@ -185,7 +173,7 @@ Task<http::Response> call_plain(std::shared_ptr<Server::Core> core, MethodEntry&
                                 const http::Request& request, const ArgumentTexts& texts) {
   const bool returns_nothing = method.info->result->kind == Kind::kVoid;
   PlainCodec codec(texts);
-  const Baggage baggage = baggage_of(request.headers);
+  const Baggage baggage = baggage_of(request.headers, kRequestBaggagePrefix);
   HttpCallOptions options;
   options.protocol = protocol_of(request);
   options.peer_app = request.headers.get("app");

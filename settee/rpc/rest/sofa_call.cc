@@ -141,14 +141,6 @@ class Answers {
   std::optional<Serializer> serializer_;
 };
 
-bool has_method(ServiceEntry* service, std::string_view name) {
-  if (service == nullptr) return false;
-  for (const MethodEntry& method : service->methods) {
-    if (method.name == name) return true;
-  }
-  return false;
-}
-
 Task<http::Response> call(std::shared_ptr<Server::Core> core, MethodEntry& method,
                           const http::Request& request, std::optional<Serializer> serializer,
                           bolt::ArgumentSource& source, const Baggage& baggage) {
@@ -189,7 +181,7 @@ Task<http::Response> call_hessian(std::shared_ptr<Server::Core> core, ServiceEnt
   MethodEntry* const method = find_method(service, name, head.signatures());
   if (method == nullptr || method->info->streaming())
     co_return answers.error(404, bolt::method_missing(name, service.unique_name));
-  if (head.baggage.empty()) head.baggage = baggage_of(request.headers);
+  if (head.baggage.empty()) head.baggage = baggage_of(request.headers, kRequestBaggagePrefix);
   Task<http::Response> answer =
       call(std::move(core), *method, request, Serializer::kHessian, source, head.baggage);
   co_return co_await std::move(answer);
@@ -213,7 +205,8 @@ Task<http::Response> serve_sofa(std::shared_ptr<Server::Core> core, const http::
   }
   ServiceEntry* const service = find_service(*core, path->service());
   if (request.method == "HEAD") {
-    co_return http::Response(has_method(service, path->method()) ? 200 : 404);
+    const bool there = service != nullptr && has_method(*service, path->method());
+    co_return http::Response(there ? 200 : 404);
   }
   if (!get && !serializer) {
     co_return answers.unreadable(fmt::format(
@@ -241,7 +234,7 @@ Task<http::Response> serve_sofa(std::shared_ptr<Server::Core> core, const http::
   } else {
     source = std::make_unique<bolt::MessageArguments>(body);
   }
-  const Baggage baggage = baggage_of(request.headers);
+  const Baggage baggage = baggage_of(request.headers, kRequestBaggagePrefix);
   Task<http::Response> answer = call(core, *method, request, serializer, *source, baggage);
   co_return co_await std::move(answer);
 }

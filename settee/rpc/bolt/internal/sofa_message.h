@@ -19,6 +19,7 @@
 #include "settee/base/service.h"
 #include "settee/hessian/codec.h"
 #include "settee/rpc/call.h"
+#include "settee/rpc/internal/link_data.h"
 
 namespace settee::inline v0::rpc::bolt {
 
@@ -120,6 +121,5 @@ inline constexpr std::string_view kResponseErrorKey = "sofa_head_response_error"
 inline constexpr std::string_view kGenericTypeKey = "sofa_head_generic_type";
 inline constexpr std::string_view kRequestBaggageKey = "rpc_req_baggage";
 inline constexpr std::string_view kTracePrefix = "rpc_trace_context.";
-inline constexpr std::string_view kResponseBaggagePrefix = "rpc_resp_baggage.";
 
 }  // namespace settee::inline v0::rpc::bolt

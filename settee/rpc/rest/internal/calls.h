@@ -15,6 +15,7 @@
 
 #include "settee/http/message.h"
 #include "settee/rpc/internal/http_call.h"
+#include "settee/rpc/internal/link_data.h"
 #include "settee/rpc/rest/internal/arguments.h"
 #include "settee/rpc/rest/internal/call_path.h"
 
@@ -23,8 +24,9 @@ namespace settee::inline v0::rpc::rest {
 /// As events name what a request came by: "http", "h2c" or "h2".
 std::string_view protocol_of(const http::Request& request) noexcept;
 
-/// The baggage in a request's headers: rpc_req_baggage.<key>.
-Baggage baggage_of(const http::Headers& headers);
+/// Whether there is at least one of that name.
+bool has_method(const ServiceEntry& service, std::string_view name) noexcept;
+
 /// Adds the response's: rpc_resp_baggage.<key>. An Error (kEncode) names what no header can carry.
 Result<void> add_baggage(http::Headers& headers, const Baggage& baggage);
 
