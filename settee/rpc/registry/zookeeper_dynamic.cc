@@ -27,6 +27,7 @@ namespace {
 
 using registry::RegistryAddress;
 using registry::zookeeper::Answer;
+using registry::zookeeper::is_connection;
 using registry::zookeeper::probe;
 using registry::zookeeper::Session;
 using registry::zookeeper::text_of;
@@ -94,6 +95,7 @@ class DynamicZookeeper final : public DynamicStore {
       return open_at_;
     }
     if (news.state == ZOO_AUTH_FAILED_STATE) {
+      refused_ = true;
       lose_session(fmt::format("the server refuses the user of the scheme '{}'", auth_scheme_));
       open_at_ = Clock::now() + pause_;
       pause_ = std::min(pause_ * 2, kLongestPause);
@@ -105,12 +107,15 @@ class DynamicZookeeper final : public DynamicStore {
     const int rc = list();
     if (rc == ZOK) {
       fresh_ = true;
+      refused_ = false;
       pause_ = kFirstPause;
       trouble({});
       return far();
     }
-    if (rc != ZCLOSING && rc != ZAUTHFAILED)
+    // The connection of a refused user may end before it is said why: that has been told.
+    if (rc != ZCLOSING && rc != ZAUTHFAILED && !(refused_ && is_connection(rc))) {
       trouble(fmt::format("{}: reading {}: {}", address(), path_, text_of(rc)));
+    }
     list_at_ = Clock::now() + pause_;
     pause_ = std::min(pause_ * 2, kLongestPause);
     return list_at_;
@@ -220,7 +225,8 @@ class DynamicZookeeper final : public DynamicStore {
   // The thread's.
   std::unique_ptr<Session> session_;
   bool connected_ = false;
-  bool fresh_ = false;  // false: is to be listed
+  bool fresh_ = false;    // false: is to be listed
+  bool refused_ = false;  // the user was, and nothing has been read since
   TimePoint lost_at_{};
   TimePoint probe_at_{};
   TimePoint open_at_{};
