@@ -125,7 +125,7 @@ TEST(EventBus, WhatASubscriberThrowsHurtsNobody) {
   EXPECT_EQ(bad.failures(), 2u);
   EXPECT_EQ(a.failures(), 0u);
   EXPECT_EQ(bus.failures(), 2u);
-  EXPECT_EQ(stats.find("settee.events.subscriber_failures")->value, 2);
+  EXPECT_EQ(stats.find("settee.events.subscriber_failures").value().value, 2);
   bad.unsubscribe();
   EXPECT_EQ(bus.failures(), 2u);
 }
@@ -334,7 +334,7 @@ TEST(EventQueue, DeliversLaterInOrderAndDropsWhatDoesNotFit) {
   ASSERT_EQ(jobs.size(), 1u);  // one job for all that waits
   EXPECT_EQ(subscription.dropped(), 2u);
   EXPECT_EQ(bus.dropped(), 2u);
-  EXPECT_EQ(stats.find("settee.events.dropped")->value, 2);
+  EXPECT_EQ(stats.find("settee.events.dropped").value().value, 2);
   jobs.front()();
   jobs.pop_front();
   EXPECT_EQ(seen, (std::vector<std::string>{"e0", "e1", "e2"}));

@@ -545,7 +545,7 @@ TEST(RuntimeTest, WhatHoldsALoopIsNamedOnceAndItsEndToo) {
   EXPECT_TRUE(eventually([&] {
     return lines.text().find("by a callback or by work that was resumed") != std::string::npos;
   })) << lines.text();
-  EXPECT_GE(runtime.stats().find("settee.loop.stalls")->value, 2);
+  EXPECT_GE(runtime.stats().find("settee.loop.stalls").value().value, 2);
   EXPECT_EQ(runtime.intern("a"), runtime.intern(std::string("a")));
 }
 

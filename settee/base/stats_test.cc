@@ -57,8 +57,8 @@ TEST(Stats, SameNameAndTagsIsTheSameCell) {
   EXPECT_NE(&a, &other);
   EXPECT_NE(&a, &bare);
   a.add(3);
-  EXPECT_EQ(stats.find("calls", {{"service", "A"}, {"method", "m"}})->value, 3);
-  EXPECT_EQ(stats.find("calls", {{"service", "B"}, {"method", "m"}})->value, 0);
+  EXPECT_EQ(stats.find("calls", {{"service", "A"}, {"method", "m"}}).value().value, 3);
+  EXPECT_EQ(stats.find("calls", {{"service", "B"}, {"method", "m"}}).value().value, 0);
   EXPECT_EQ(stats.size(), 3u);
 }
 
@@ -217,7 +217,7 @@ TEST(StatOwner, ASharedCellStaysForItsLastOwner) {
   counter.add(1);
   first.reset();
   counter.add(1);
-  EXPECT_EQ(stats.find("c")->value, 2);
+  EXPECT_EQ(stats.find("c").value().value, 2);
   second.reset();
   EXPECT_FALSE(stats.find("c"));
 
@@ -231,7 +231,7 @@ TEST(StatOwner, ACellKeptByTheStatsOutlivesItsOwners) {
   Counter& counter = stats.counter("c", "1", "");
   { StatOwner(stats).counter("c", "1", "").add(4); }
   counter.add();
-  EXPECT_EQ(stats.find("c")->value, 5);
+  EXPECT_EQ(stats.find("c").value().value, 5);
 }
 
 TEST(StatOwner, MayOutliveTheStats) {

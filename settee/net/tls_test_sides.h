@@ -209,7 +209,7 @@ class TlsTest : public testing::Test {
   }
 
   std::int64_t bytes_out(const char* role) {
-    return runtime_.stats().find("settee.net.bytes_out", {{"role", role}})->value;
+    return runtime_.stats().find("settee.net.bytes_out", {{"role", role}}).value().value;
   }
 
   std::mutex mutex_;

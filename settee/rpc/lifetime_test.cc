@@ -118,7 +118,7 @@ TEST(LifetimeTest, ServerEndsWhileHandlersAreSuspended) {
   for (auto& nap : naps) EXPECT_NE(code_of(nap), Code{});
   EXPECT_TRUE(eventually([&] { return world.probe->napping == 0; }));
   EXPECT_TRUE(eventually([&] {
-    return world.runtime->stats().find("settee.rpc.server.in_flight")->value == 0;
+    return world.runtime->stats().find("settee.rpc.server.in_flight").value().value == 0;
   }));
 }
 
@@ -391,7 +391,7 @@ TEST(LifetimeTest, BaggageThatIsTooLargeCostsTheCallNotTheConnection) {
     EXPECT_EQ(error.code(), Code::kBusiness) << error.what();
     EXPECT_EQ(error.message(), "no such item");
   }
-  EXPECT_EQ(runtime.stats().find("settee.rpc.client.connects")->value, 1);
+  EXPECT_EQ(runtime.stats().find("settee.rpc.client.connects").value().value, 1);
 }
 
 }  // namespace

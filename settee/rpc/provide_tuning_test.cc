@@ -162,8 +162,9 @@ TEST_P(ProvideTuningTest, LimitsComeAndGoWhileCallsRun) {
   for (auto& call : held) EXPECT_TRUE(call.get());
   set({{service, "1"}});
   EXPECT_EQ(passed(door, 5), 5) << "nobody was counted out twice";
-  EXPECT_EQ(runtime_.stats().find("settee.rpc.server.refused", {{"limit", "concurrents"}})->value,
-            7);
+  EXPECT_EQ(
+      runtime_.stats().find("settee.rpc.server.refused", {{"limit", "concurrents"}}).value().value,
+      7);
 }
 
 TEST_P(ProvideTuningTest, ARateComesAndGoes) {

@@ -255,7 +255,7 @@ TEST_F(ServerLifeTest, CallsThatOutlastTheDrainAreCancelledAndAnswered) {
   gone.close();
   server_->stop();
   EXPECT_EQ(probe_->napping, 0);
-  EXPECT_EQ(runtime_->stats().find("settee.rpc.server.cut_off")->value, 11);
+  EXPECT_EQ(runtime_->stats().find("settee.rpc.server.cut_off").value().value, 11);
   for (auto& nap : naps) {
     try {
       nap.get();
@@ -286,7 +286,8 @@ TEST_F(ServerLifeTest, CallsThatComeDuringTheDrainAreCountedAndToldOf) {
   }
   stopper.join();
   EXPECT_EQ(told, 1);
-  EXPECT_EQ(runtime_->stats().find("settee.rpc.server.refused", {{"limit", "drain"}})->value, 1);
+  EXPECT_EQ(runtime_->stats().find("settee.rpc.server.refused", {{"limit", "drain"}}).value().value,
+            1);
 }
 
 }  // namespace

@@ -159,7 +159,8 @@ TEST_F(RpcTlsTest, ThePeerIsKnownToACallThatOutlivesItsConnection) {
   ASSERT_TRUE(eventually([&] { return late->napping == 1; }));
   caller->stop();
   ASSERT_TRUE(eventually([&] {
-    return runtime_->stats().find("settee.net.connections", {{"role", "server"}})->value == 0;
+    const auto open = runtime_->stats().find("settee.net.connections", {{"role", "server"}});
+    return open.value().value == 0;
   }));
   late->gone = true;
   EXPECT_TRUE(eventually([&] { return late->known == 1; }));

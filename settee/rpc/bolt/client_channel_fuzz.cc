@@ -47,7 +47,7 @@ class World {
   void turn(Duration wait = Duration::zero()) const { loop().turn(wait); }
   wire::Wire accept() { return server_.accept(std::chrono::milliseconds(0)); }
   std::int64_t connections() const {
-    return runtime_->stats().find("settee.net.connections", {{"role", "client"}})->value;
+    return runtime_->stats().find("settee.net.connections", {{"role", "client"}}).value().value;
   }
 
  private:

@@ -37,7 +37,7 @@ struct World {
   ~World() { transport->stop(); }
 
   std::int64_t connections() const {
-    return runtime->stats().find("settee.net.connections", {{"role", "client"}})->value;
+    return runtime->stats().find("settee.net.connections", {{"role", "client"}}).value().value;
   }
 
   /// One call of echo(), on that loop.

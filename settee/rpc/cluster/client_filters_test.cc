@@ -132,7 +132,7 @@ TEST_F(ClientFiltersTest, CallsOfPlainThreadsAreSpreadOverAllLoops) {
   const auto shop = client_->refer<Shop>(url());
   for (int i = 0; i < 100; ++i) shop->ask("x").get();
   const auto connections = [&] {
-    return runtime_->stats().find("settee.net.connections", {{"role", "client"}})->value;
+    return runtime_->stats().find("settee.net.connections", {{"role", "client"}}).value().value;
   };
   EXPECT_TRUE(eventually([&] { return connections() == 6; })) << connections();
 }
