@@ -153,6 +153,7 @@ class HttpTarget final : public Target {
         convention_(std::move(convention)) {}
 
   Task<void> call(Outgoing outgoing) override;
+  bool carries_streams() const noexcept override { return convention_->carries_streams(); }
 
  private:
   Task<void> once(const HttpOutgoing& call, HttpAddress& address, TimePoint deadline,
@@ -206,6 +207,16 @@ Task<void> HttpTarget::call(Outgoing outgoing) {
 
 Task<void> HttpTarget::once(const HttpOutgoing& call, HttpAddress& address, TimePoint deadline,
                             const Context& context) {
+  if (call.call.streams != nullptr) {
+    transport_->stats.calls.add();
+    Baggage response;
+    Task<void> streaming = convention_->stream(transport_->client, address.url(), call, response);
+    const Result<void> done =
+        co_await as_result(with_context(context.with_deadline(deadline), std::move(streaming)));
+    if (!response.empty()) give_baggage(context, response);
+    if (!done) co_await fail(done.error());
+    co_return;
+  }
   Result<http::Request> request = convention_->request(call);
   if (!request) co_await fail(request.error());
   transport_->stats.calls.add();
@@ -228,6 +239,11 @@ std::unique_ptr<Target> HttpTransport::target(TargetOptions target_options) {
 }
 
 }  // namespace
+
+Task<void> HttpConvention::stream(http::Client&, const http::Url&, const HttpOutgoing& out,
+                                  Baggage&) const {
+  co_await fail(settee::detail::no_streams(out.call.method->name));
+}
 
 bool goes_over_http(std::string_view protocol) noexcept { return find_scheme(protocol) != nullptr; }
 

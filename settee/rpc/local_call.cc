@@ -151,6 +151,10 @@ Task<bool> LocalTarget::call(Outgoing outgoing) {
                                     "signature",
                                     name_, outgoing.name)));
   }
+  if (Result<void> same = same_streams(outgoing, *way.entry->info); !same) {
+    entry.leave();
+    co_await fail(same.error().within(fmt::format("{} at local", name_)));
+  }
   way.runtime = &runtime_;
   way.server = service->server.get();
   way.method = way.entry->info;
@@ -176,6 +180,7 @@ Task<bool> LocalTarget::call(Outgoing outgoing) {
   if (!run.ended()) {
     const auto reason = co_await run.wait();
     run.after_wait(reason);
+    if (outgoing.streams != nullptr) co_await run.leave_streams();
   }
   if (const std::optional<Error>& error = run.finish(caller)) co_await fail(*error);
   co_return true;

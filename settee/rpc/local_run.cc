@@ -85,7 +85,7 @@ struct KeepsHeaders {
 }  // namespace
 
 /// The provider's side of it: lives in the frame of run_local().
-class LocalCall final : private KeepsHeaders, public HostedCall {
+class LocalCall final : private KeepsHeaders, public HostedCall, public ServerStreams {
  public:
   LocalCall(LocalWay& way, LocalRun& run, const Context& caller, Loop& loop)
       : KeepsHeaders{LocalHeaders(run.outgoing_, caller)},
@@ -139,6 +139,39 @@ class LocalCall final : private KeepsHeaders, public HostedCall {
     if (!kept) fail_result(kept.error());
   }
 
+  ServerStreams* streams() override { return outgoing_.streams != nullptr ? this : nullptr; }
+
+  // ServerStreams
+  Task<bool> next_message(void* message) override {
+    if (run_ == nullptr) co_return gone();
+    const UsesStreams here(*run_);
+    Result<const void*> next = co_await as_result(outgoing_.streams->ends.next_message());
+    if (!next) co_return next.error();
+    if (*next == nullptr) co_return false;
+    outgoing_.streams->begun = true;
+    const Result<void> read =
+        hand_over(*outgoing_.method->request_stream, *next, *way_.method->request_stream, message);
+    if (!read) {
+      co_return Error(Code::kPeerDecode,
+                      fmt::format("reading a message of the request: {}", read.error().what()));
+    }
+    co_return true;
+  }
+  Task<bool> send_message(const void* message) override {
+    if (run_ == nullptr) co_return false;
+    const UsesStreams here(*run_);
+    outgoing_.streams->begun = true;
+    const Result<void> written =
+        hand_over(*way_.method->response_stream, message, *outgoing_.method->response_stream,
+                  outgoing_.streams->ends.room());
+    if (!written) {
+      co_return Error(Code::kPeerEncode,
+                      fmt::format("writing a message of the response: {}", written.error().what()));
+    }
+    Task<bool> giving = outgoing_.streams->ends.give_message();
+    co_return co_await std::move(giving);
+  }
+
   /// On the loop, when all has ended. Wakes nobody: what waits is to be woken when this has gone.
   std::shared_ptr<Parking::State> finish(const Result<void>& done) {
     if (done && run_ != nullptr && !answered_ && !failure_ && !oneway_) {
@@ -152,7 +185,9 @@ class LocalCall final : private KeepsHeaders, public HostedCall {
     std::optional<Error> error = std::move(failure_);
     if (!error && !done) {
       // Its deadline may end the method before it wakes the caller, who then has no answer.
+      // Streams have no form in Bolt, in whose terms callers are told of other failures.
       error = loop_.now() >= run_->deadline_ ? Error(Code::kTimeout, std::string(kNoAnswer))
+              : outgoing_.streams != nullptr ? done.error()
                                              : received_error(done.error());
     }
     if (error && error->code() != Code::kBusiness) {
@@ -164,6 +199,26 @@ class LocalCall final : private KeepsHeaders, public HostedCall {
 
  private:
   friend class LocalRun;
+
+  // While a coroutine of the call is with the caller's streams.
+  class UsesStreams {
+   public:
+    explicit UsesStreams(LocalRun& run) noexcept : run_(run) { ++run_.using_streams_; }
+    ~UsesStreams() {
+      if (--run_.using_streams_ == 0 && run_.left_streams_) Parking::wake(run_.left_streams_);
+    }
+    UsesStreams(const UsesStreams&) = delete;
+    UsesStreams& operator=(const UsesStreams&) = delete;
+
+   private:
+    LocalRun& run_;
+  };
+  Error gone() const { return settee::detail::caller_gone(way_.method->name); }
+  Result<void> hand_over(const TypeInfo& from, const void* value, const TypeInfo& to,
+                         void* place) const {
+    return direct_ ? settee::detail::copy_value(to, place, value)
+                   : translate(from, value, to, place);
+  }
 
   Result<void> read_argument(std::size_t i, const TypeInfo& type, void* place) {
     if (direct_) return settee::detail::copy_value(type, place, outgoing_.arguments[i]);
@@ -178,7 +233,7 @@ class LocalCall final : private KeepsHeaders, public HostedCall {
         outgoing_.method == nullptr ? type_of<hessian::Value>() : *outgoing_.method->result;
     if (outgoing_.result == nullptr || wanted.kind == Kind::kVoid) return;
     Result<void> given = direct_ ? settee::detail::copy_value(type, outgoing_.result, result)
-                                     : translate(type, result, wanted, outgoing_.result);
+                                 : translate(type, result, wanted, outgoing_.result);
     if (!given) fail_result(given.error());
   }
   void fail_result(const Error& error) {
@@ -247,6 +302,17 @@ void LocalRun::after_wait(Parking::Reason reason) {
   ended_ = true;
 }
 
+Task<void> LocalRun::leave_streams() {
+  while (using_streams_ > 0) {
+    // Whatever has become of the caller's Context: what waits there is about to end.
+    Parking parking;
+    left_streams_ = parking.waker();
+    Task<void> waiting = [](Parking& left) -> Task<void> { co_await left.wait(); }(parking);
+    co_await with_context(Context(), std::move(waiting));
+    left_streams_.reset();
+  }
+}
+
 const std::optional<Error>& LocalRun::finish(const Context& caller) {
   if (!response_.empty()) {
     if (const auto* wanted = caller.get(kResponseBaggage); wanted != nullptr && *wanted) {
@@ -266,7 +332,24 @@ bool is_direct(const MethodInfo& caller, const MethodInfo& method) {
   for (std::size_t i = 0; i < method.parameters.size(); ++i) {
     if (!same_values(*caller.parameters[i].type, *method.parameters[i].type)) return false;
   }
-  return same_values(*method.result, *caller.result);
+  const auto same_stream = [](const TypeInfo* from, const TypeInfo* to) {
+    return from == nullptr || to == nullptr || same_values(*from, *to);
+  };
+  return same_values(*method.result, *caller.result) &&
+         same_stream(caller.request_stream, method.request_stream) &&
+         same_stream(method.response_stream, caller.response_stream);
+}
+
+Result<void> same_streams(const Outgoing& outgoing, const MethodInfo& method) {
+  if (outgoing.streams == nullptr) return {};  // of a streaming method it is told there
+  const MethodInfo& caller = *outgoing.method;
+  if ((caller.request_stream == nullptr) == (method.request_stream == nullptr) &&
+      (caller.response_stream == nullptr) == (method.response_stream == nullptr)) {
+    return {};
+  }
+  return Error(Code::kMisuse, fmt::format("{}: the caller's description and the provider's differ "
+                                          "in what is a stream",
+                                          method.name));
 }
 
 TimePoint deadline_of(const Outgoing& outgoing, const Context& context) {

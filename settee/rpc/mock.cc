@@ -59,6 +59,8 @@ Task<void> mocked(Runtime& runtime, const Mock& mock, Outgoing outgoing) {
                                     "signature",
                                     way.service, outgoing.name)));
   }
+  const Result<void> same = same_streams(outgoing, *way.method);
+  if (!same) co_await fail(same.error().within(fmt::format("{} at mock", way.service)));
   way.direct = outgoing.method != nullptr && is_direct(*outgoing.method, *way.method);
   Loop& loop = runtime.loop();
   if (!loop.in_loop()) co_await resume_on(loop);
@@ -69,6 +71,7 @@ Task<void> mocked(Runtime& runtime, const Mock& mock, Outgoing outgoing) {
   if (!run.ended()) {
     const auto reason = co_await run.wait();
     run.after_wait(reason);
+    if (outgoing.streams != nullptr) co_await run.leave_streams();
   }
   if (const std::optional<Error>& error = run.finish(caller)) co_await fail(*error);
 }

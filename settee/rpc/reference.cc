@@ -162,13 +162,16 @@ ReferenceCore::ReferenceCore(std::shared_ptr<Client::Core> client, const Service
       try_started_(client_->runtime.events().channel<ClientTryStarted>()),
       try_ended_(client_->runtime.events().channel<ClientTryEnded>()),
       refused_(client_->runtime.events().channel<CallRefused>()) {
-  const auto fill = [&](MethodRules& rules, std::string_view name, bool idempotent) {
+  const auto fill = [&](MethodRules& rules, std::string_view name, bool idempotent,
+                        bool streaming) {
     const auto found = options_.methods.find(name);
     const ReferMethod said = found == options_.methods.end() ? ReferMethod() : found->second;
     rules.name = name;
-    rules.rules.timeout = said.timeout ? said.timeout : options_.timeout;
-    rules.rules.try_timeout =
-        said.try_timeout.value_or(options_.try_timeout.value_or(std::chrono::milliseconds(0)));
+    // A stream is not over because a unary call would be.
+    rules.rules.timeout = said.timeout || streaming ? said.timeout : options_.timeout;
+    rules.rules.try_timeout = said.try_timeout.value_or(
+        streaming ? std::chrono::milliseconds(0)
+                  : options_.try_timeout.value_or(std::chrono::milliseconds(0)));
     rules.rules.retries =
         said.retries.value_or(options_.retries.value_or(client_->options.retries));
     rules.rules.idempotent = said.idempotent.value_or(idempotent);
@@ -178,12 +181,13 @@ ReferenceCore::ReferenceCore(std::shared_ptr<Client::Core> client, const Service
   };
   if (service_ != nullptr) {
     for (const MethodInfo& method : service_->methods) {
-      fill(methods_.emplace_back(), method.wire_name, method.idempotent);
+      fill(methods_.emplace_back(), method.wire_name, method.idempotent, method.streaming());
     }
   } else {
-    for (const auto& [name, said] : options_.methods) fill(methods_.emplace_back(), name, false);
+    for (const auto& [name, said] : options_.methods)
+      fill(methods_.emplace_back(), name, false, false);
   }
-  fill(others_, {}, false);
+  fill(others_, {}, false, false);
   if (options_.mock) options_.mock->check(key_.interface_name);
   if (options_.in_process.value_or(client_->options.in_process)) {
     local_ = std::make_unique<LocalTarget>(client_->runtime, service_, name_);
@@ -348,7 +352,8 @@ void ReferenceCore::tune(Way& way, const MethodRules& method, const CallPlan& pl
   const ReferTuning::Slot& all = tuning_->service();
   if (const auto timeout = own.timeout()) {
     way.rules.timeout = timeout;
-  } else if (!plan.timeout && !method.own_timeout && all.timeout()) {
+  } else if (!plan.timeout && !method.own_timeout && all.timeout() &&
+             way.outgoing.streams == nullptr) {
     way.rules.timeout = all.timeout();
   }
   if (const auto retries = own.retries()) {
@@ -368,7 +373,7 @@ Task<void> ReferenceCore::routed(Way& way) {
 Task<void> ReferenceCore::near_or_far(Way& way) {
   const Mock* const mock = options_.mock.get();
   Outgoing here = way.outgoing;
-  here.deadline = here.began + way.rules.timeout.value_or(client_->options.timeout);
+  here.deadline = end_of(here, way.rules.timeout, client_->options.timeout);
   const auto tell = [&](std::string_view protocol) {
     if (way.seen == nullptr) return;
     way.seen->facts.protocol = protocol;
@@ -390,14 +395,17 @@ Task<void> ReferenceCore::near_or_far(Way& way) {
     called = !done || *done;
     if (!done) error = done.error();
   }
-  if (!called) {
+  if (!called && way.outgoing.streams != nullptr && !target_->carries_streams()) {
+    error = settee::detail::no_streams(way.outgoing.method->name);
+  } else if (!called) {
     tell(key_.protocol);
     Task<void> work = cluster_->call(*target_, way.outgoing, way.rules, way.seen);
     Result<void> done = co_await as_result(std::move(work));
     if (!done) error = done.error();
   }
   if (!error) co_return;
-  if (mock == nullptr || !mock->steps_in(*error)) co_await fail(*error);
+  const bool begun = way.outgoing.streams != nullptr && way.outgoing.streams->begun;
+  if (mock == nullptr || begun || !mock->steps_in(*error)) co_await fail(*error);
   tell("mock");
   Task<void> work = mocked(client_->runtime, *mock, here);
   co_await std::move(work);
@@ -504,16 +512,35 @@ class ReferenceInvoker final : public Invoker {
 
   Task<void> invoke(const MethodInfo& method, void* const* arguments, void* result,
                     CallMode mode) override {
+    return core_->call(make(method, arguments, result, mode), plan_);
+  }
+  Task<void> invoke_stream(const MethodInfo& method, void* const* arguments, void* result,
+                           ClientStreams& streams) override {
+    if (!core_->carries_streams())
+      return Invoker::invoke_stream(method, arguments, result, streams);
+    return stream(method, arguments, result, streams);
+  }
+
+ private:
+  static Outgoing make(const MethodInfo& method, void* const* arguments, void* result,
+                       CallMode mode) {
     Outgoing outgoing;
     outgoing.method = &method;
     outgoing.name = method.wire_name;
     outgoing.arguments = arguments;
     outgoing.result = result;
     outgoing.mode = mode;
-    return core_->call(outgoing, plan_);
+    return outgoing;
+  }
+  Task<void> stream(const MethodInfo& method, void* const* arguments, void* result,
+                    ClientStreams& ends) {
+    CallerStreams streams{ends};
+    Outgoing outgoing = make(method, arguments, result, CallMode::kAwait);
+    outgoing.streams = &streams;
+    Task<void> call = core_->call(outgoing, plan_);
+    co_await std::move(call);
   }
 
- private:
   const std::shared_ptr<ReferenceCore> core_;
   const CallPlan plan_;
 };

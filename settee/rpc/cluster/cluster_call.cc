@@ -362,7 +362,7 @@ class Cluster::Attempts final : public Tries, public settee::detail::Belongings 
         rules_(rules),
         seen_(seen),
         headers_(call.headers),
-        by_(call.began + rules.timeout.value_or(cluster.options_.timeout)),
+        by_(end_of(call, rules.timeout, cluster.options_.timeout)),
         retries_(rules.retries) {}
 
   TimePoint by() const noexcept { return by_; }
@@ -400,7 +400,8 @@ class Cluster::Attempts final : public Tries, public settee::detail::Belongings 
     if (ended) return false;
     failures_.push_back({std::move(peer_), ended.error()});
     call.now = Clock::now();
-    if (failures_.size() < kMostTries &&
+    const bool once = call.streams != nullptr && call.streams->begun;
+    if (!once && failures_.size() < kMostTries &&
         cluster_.again(rules_, ended.error(), retries_, anywhere_) && call.now < by_) {
       return true;
     }
@@ -442,7 +443,8 @@ class Cluster::Attempts final : public Tries, public settee::detail::Belongings 
         peer_ = cluster_.choose(here, view, call, rules_, failures_, anywhere_);
       }
       if (!peer_) return false;
-      if (!rules_.timeout && failures_.empty() && peer_->timeout.count() > 0) {
+      if (!rules_.timeout && call.streams == nullptr && failures_.empty() &&
+          peer_->timeout.count() > 0) {
         by_ = call.began + peer_->timeout;
       }
       by_ = std::min(by_, deadline);
@@ -563,6 +565,12 @@ Task<void> Cluster::broadcast(Target& target, Outgoing outgoing, std::shared_ptr
   if (view->members.empty()) {
     Error error = failed(outgoing, *view, {});
     co_await fail(std::move(error));
+  }
+  if (outgoing.streams != nullptr) {
+    co_await fail(Error(Code::kMisuse,
+                        fmt::format("{}#{}: a streaming call goes to one address, and broadcast "
+                                    "means all of them",
+                                    options_.service, outgoing.name)));
   }
   outgoing.deadline = by;
   const TypeInfo* type =

@@ -1,7 +1,7 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A client's unary calls as gRPC has them. Source of the format: PROTOCOL-HTTP2.md of gRPC.
+// A client's calls as gRPC has them. Source of the format: PROTOCOL-HTTP2.md of gRPC.
 
 #include <fmt/format.h>
 
@@ -10,6 +10,7 @@
 #include "settee/base/detail/base64.h"
 #include "settee/rpc/grpc/internal/framing.h"
 #include "settee/rpc/grpc/internal/grpc_call.h"
+#include "settee/rpc/grpc/internal/message_source.h"
 #include "settee/rpc/grpc/internal/proto_codec.h"
 #include "settee/rpc/grpc/internal/status.h"
 #include "settee/rpc/internal/http_transport.h"
@@ -28,6 +29,25 @@ std::string timeout_text(Duration left) {
   return fmt::format("{}S", std::min<std::int64_t>(ms / 1000 + 1, 99'999'999));
 }
 
+// Between the caller and the connection; each may be as large as messages are.
+constexpr std::size_t kMessagesAhead = 4;
+
+// The caller's messages, which are asked of him when there is a connection: until then the call may go
+// elsewhere.
+class SentMessages final : public http::BodySource {
+ public:
+  SentMessages(AsyncStream<Bytes> messages, settee::detail::Parking& wanted)
+      : messages_(std::move(messages)), wanted_(wanted.waker()) {}
+  Task<std::optional<Bytes>> next() override {
+    if (const auto first = std::exchange(wanted_, nullptr)) settee::detail::Parking::wake(first);
+    return messages_.next();
+  }
+
+ private:
+  AsyncStream<Bytes> messages_;
+  std::shared_ptr<settee::detail::Parking::State> wanted_;
+};
+
 class GrpcConvention final : public HttpConvention {
  public:
   GrpcConvention(const TargetOptions& target, const ClientOptions& options)
@@ -42,6 +62,59 @@ class GrpcConvention final : public HttpConvention {
   }
 
   Result<http::Request> request(const HttpOutgoing& out) const override {
+    http::Request request = head(out);
+    Result<Bytes> only = message_of_arguments(out.call);
+    if (!only) return only.error();
+    request.body = http::Body(*std::move(only));
+    return request;
+  }
+
+  Result<void> answer(http::Response& answer, const HttpOutgoing& out,
+                      Baggage& response) const override {
+    const http::Headers& trailers = answer.body.trailers();
+    read_baggage(answer.headers, response);
+    read_baggage(trailers, response);
+    if (answer.status != 200) return no_grpc(answer.status);
+    // An answer without a message has its status in the head.
+    const http::Headers& last =
+        trailers.find("grpc-status") ? trailers : static_cast<const http::Headers&>(answer.headers);
+    if (const Result<void> ended = read_status(last); !ended) return ended.error();
+    const TypeInfo& type = *out.call.method->result;
+    if (out.call.mode == settee::detail::CallMode::kOneway) return {};
+    const Result<Bytes> message = only_message(answer.body.bytes(), options_for(answer));
+    if (!message) return message.error().within("reading the result");
+    const Result<void> read = read_result(message->span(), type, out.call.result);
+    if (!read) return read.error().within("reading the result");
+    return {};
+  }
+
+  bool carries_streams() const noexcept override { return true; }
+  Task<void> stream(http::Client& client, const http::Url& to, const HttpOutgoing& out,
+                    Baggage& response) const override {
+    if (out.call.method->request_stream == nullptr) {
+      http::Request request = head(out);
+      Result<Bytes> only = message_of_arguments(out.call);
+      if (!only) co_await fail(only.error());
+      request.body = http::Body(*std::move(only));
+      Task<void> exchange = receive(client, to, std::move(request), out, response);
+      co_await std::move(exchange);
+      co_return;
+    }
+    Loop& loop = *Loop::current();
+    http::Request request = head(out);
+    auto ends = make_stream<Bytes>(kMessagesAhead);
+    settee::detail::Parking wanted;
+    request.body = http::Body(std::make_unique<SentMessages>(std::move(ends.second), wanted));
+    settee::detail::Beside sending(send_messages(wanted, out.call, std::move(ends.first)));
+    Task<void> exchange = receive(client, to, std::move(request), out, response);
+    const Result<void> done = co_await as_result(std::move(exchange));
+    if (!loop.in_loop()) co_await resume_on(loop);
+    co_await sending.stop();
+    if (!done) co_await fail(done.error());
+  }
+
+ private:
+  http::Request head(const HttpOutgoing& out) const {
     const Outgoing& call = out.call;
     http::Request request;
     request.method = "POST";
@@ -66,40 +139,96 @@ class GrpcConvention final : public HttpConvention {
         headers.add(fmt::format("{}{}", kRequestBaggagePrefix, key), value);
       }
     }
+    return request;
+  }
+
+  static Result<Bytes> message_of_arguments(const Outgoing& call) {
     Output body;
     const std::size_t begin = begin_message(body);
     const Result<void> written = write_arguments(body, call.method->parameters, call.arguments);
     if (!written) return written.error().within("writing the request");
     end_message(body, begin, false);
-    request.body = http::Body(body.take());
-    return request;
+    return body.take();
   }
 
-  Result<void> answer(http::Response& answer, const HttpOutgoing& out,
-                      Baggage& response) const override {
-    const http::Headers& trailers = answer.body.trailers();
-    read_baggage(answer.headers, response);
-    read_baggage(trailers, response);
-    if (answer.status != 200) {
-      return Error(Code::kPeerError,
-                   fmt::format("HTTP status {}, which no gRPC server said", answer.status));
+  // From the caller to the connection, when that asks for the first.
+  static Task<void> send_messages(settee::detail::Parking& wanted, const Outgoing& call,
+                                  StreamSink<Bytes> sink) {
+    using Reason = settee::detail::Parking::Reason;
+    if (co_await wanted.wait() != Reason::kWoken) co_return;
+    for (;;) {
+      Result<const void*> next = co_await as_result(call.streams->ends.next_message());
+      if (!next) {
+        sink.close(next.error());
+        co_return;
+      }
+      if (*next == nullptr) break;
+      call.streams->begun = true;
+      Output out;
+      const std::size_t begin = begin_message(out);
+      const Result<void> made = write_result(out, *call.method->request_stream, *next);
+      if (!made) {
+        sink.close(made.error().within("writing a message of the request"));
+        co_return;
+      }
+      end_message(out, begin, false);
+      Result<bool> taken = co_await as_result(sink.write(out.take()));
+      if (!taken || !*taken) co_return;
     }
-    // An answer without a message has its status in the head.
-    const http::Headers& last =
-        trailers.find("grpc-status") ? trailers : static_cast<const http::Headers&>(answer.headers);
-    if (const Result<void> ended = read_status(last); !ended) return ended.error();
-    const TypeInfo& type = *out.call.method->result;
-    if (out.call.mode == settee::detail::CallMode::kOneway) return {};
+    sink.close();
+  }
+
+  Task<void> receive(http::Client& client, const http::Url& to, http::Request request,
+                     const HttpOutgoing& out, Baggage& response) const {
+    http::SendOptions send;
+    send.streaming = true;
+    Task<http::Response> sending = client.send(to, std::move(request), send);
+    Result<http::Response> answer = co_await as_result(std::move(sending));
+    if (!answer) co_await fail(answer.error());
+    read_baggage(answer->headers, response);
+    if (answer->status != 200) co_await fail(no_grpc(answer->status));
+    MessageSource messages(std::move(answer->body), options_for(*answer));
+    std::optional<Bytes> only;
+    for (;;) {
+      Task<std::optional<Bytes>> next = messages.next();
+      Result<std::optional<Bytes>> message = co_await as_result(std::move(next));
+      if (!message) co_await fail(message.error().within("reading the response"));
+      if (!*message) break;
+      if (out.call.method->response_stream == nullptr) {
+        if (only)
+          co_await fail(Error(Code::kPeerDecode, "reading the result: it has a second message"));
+        only = **std::move(message);
+        continue;
+      }
+      out.call.streams->begun = true;
+      const Result<void> read = read_result((*message)->span(), *out.call.method->response_stream,
+                                            out.call.streams->ends.room());
+      if (!read) co_await fail(read.error().within("reading a message of the response"));
+      Task<bool> giving = out.call.streams->ends.give_message();
+      const Result<bool> wanted = co_await as_result(std::move(giving));
+      if (!wanted) co_await fail(wanted.error());
+      if (!*wanted) co_await fail(Error(Code::kCancelled, "nobody reads the response any more"));
+    }
+    const http::Headers& trailers = messages.trailers();
+    read_baggage(trailers, response);
+    const Result<void> ended =
+        read_status(trailers.find("grpc-status") ? trailers : answer->headers);
+    if (!ended) co_await fail(ended.error());
+    if (out.call.method->response_stream != nullptr) co_return;
+    if (!only) co_await fail(Error(Code::kPeerDecode, "reading the result: it has no message"));
+    const Result<void> read = read_result(only->span(), *out.call.method->result, out.call.result);
+    if (!read) co_await fail(read.error().within("reading the result"));
+  }
+
+  static Error no_grpc(int status) {
+    return Error(Code::kPeerError,
+                 fmt::format("HTTP status {}, which no gRPC server said", status));
+  }
+  MessageOptions options_for(const http::Response& answer) const {
     MessageOptions options = message_options_;
     options.gzip = answer.headers.get("grpc-encoding") == "gzip";
-    const Result<Bytes> message = only_message(answer.body.bytes(), options);
-    if (!message) return message.error().within("reading the result");
-    const Result<void> read = read_result(message->span(), type, out.call.result);
-    if (!read) return read.error().within("reading the result");
-    return {};
+    return options;
   }
-
- private:
   static void read_baggage(const http::Headers& from, Baggage& baggage) {
     for (const http::Headers::Field field : from) {
       if (!field.name.starts_with(kResponseBaggagePrefix)) continue;

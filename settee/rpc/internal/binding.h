@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -75,6 +76,12 @@ class Address {
   const std::string text_;
 };
 
+/// A streaming call's messages at its caller's.
+struct CallerStreams {
+  ClientStreams& ends;
+  bool begun = false;  ///< A message has been taken or given: no other try could do that again.
+};
+
 struct Outgoing;
 
 /// Says where a call goes, and goes on with it when its try there has ended.
@@ -100,6 +107,7 @@ struct Outgoing {
   std::span<const hessian::Value> values;  ///< Its arguments.
   void* result = nullptr;                  ///< A hessian::Value for a call by name.
   settee::detail::CallMode mode{};
+  CallerStreams* streams = nullptr;  ///< Of a streaming call.
   Address* address = nullptr;        ///< Null: `tries` says.
   Tries* tries = nullptr;            ///< Null: one try, at the address.
   TimePoint deadline = kNoDeadline;  ///< Beside the Context's.
@@ -108,6 +116,14 @@ struct Outgoing {
   /// which it was made.
   TimePoint now = began;
 };
+
+/// By when a call that has so much time has to end; of a streaming call for which nobody has said it:
+/// never.
+inline TimePoint end_of(const Outgoing& call, std::optional<std::chrono::milliseconds> said,
+                        std::chrono::milliseconds usual) noexcept {
+  if (said) return call.began + *said;
+  return call.streams != nullptr ? kNoDeadline : call.began + usual;
+}
 
 /// Puts a response's baggage where the caller wants it.
 void give_baggage(const Context& context, const Baggage& received);
@@ -125,6 +141,8 @@ class Target {
   /// What `call` points to must live until the Task ends, and an address that its tries bring as long
   /// as that is tried.
   virtual Task<void> call(Outgoing call) = 0;
+  /// Whether calls may have streams.
+  virtual bool carries_streams() const noexcept { return false; }
 };
 
 struct TargetOptions {

@@ -12,7 +12,7 @@
 #include <memory>
 #include <string_view>
 
-#include "settee/http/message.h"
+#include "settee/http/client.h"
 #include "settee/rpc/internal/binding.h"
 
 namespace settee::inline v0::rpc {
@@ -35,6 +35,11 @@ class HttpConvention {
   /// Reads the answer: the result into the call's place, baggage into `response`.
   virtual Result<void> answer(http::Response& answer, const HttpOutgoing& call,
                               Baggage& response) const = 0;
+  virtual bool carries_streams() const noexcept { return false; }
+  /// Makes a streaming call whole: sends its request to `to`, the caller's messages as he has them, and
+  /// gives him the answer's. Ends when nothing of it runs. Only if carries_streams().
+  virtual Task<void> stream(http::Client& client, const http::Url& to, const HttpOutgoing& call,
+                            Baggage& response) const;
 };
 
 /// SOFARPC's own, of "http", "https", "h2c" and "h2".

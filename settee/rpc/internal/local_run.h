@@ -51,6 +51,9 @@ class LocalRun {
   /// Waits until it has, or the caller's time or patience is over.
   auto wait() { return parking_.emplace().wait(deadline_); }
   void after_wait(settee::detail::Parking::Reason reason);
+  /// Ends when the call does nothing with the caller's streams any more; soon after after_wait(), since
+  /// they are used under the call's Context.
+  Task<void> leave_streams();
   /// Gives the response's baggage to who wants it; the call's Error, if it failed.
   const std::optional<Error>& finish(const Context& caller);
 
@@ -63,13 +66,17 @@ class LocalRun {
   std::optional<Error> error_;
   Baggage response_;
   std::optional<settee::detail::Parking> parking_;
+  int using_streams_ = 0;
+  std::shared_ptr<settee::detail::Parking::State> left_streams_;
 };
 
 /// Whether values of `from` may be taken as they are where `to` is wanted.
 bool same_values(const TypeInfo& from, const TypeInfo& to);
 /// The deadline of a call under this Context.
 TimePoint deadline_of(const Outgoing& outgoing, const Context& context);
-/// Whether the call's arguments and result are those of `method`.
+/// Whether the call's arguments and result, and what it streams, are those of `method`.
 bool is_direct(const MethodInfo& caller, const MethodInfo& method);
+/// An Error (kMisuse) if the caller has streams where `method` has none, or the other way round.
+Result<void> same_streams(const Outgoing& outgoing, const MethodInfo& method);
 
 }  // namespace settee::inline v0::rpc

@@ -56,6 +56,10 @@ class ReferenceCore {
   void check() const;
 
   const std::string& name() const noexcept { return name_; }
+  /// Whether a streaming call can be made at all.
+  bool carries_streams() const noexcept {
+    return target_->carries_streams() || local_ || options_.mock;
+  }
   std::vector<AddressStatus> addresses() const { return cluster_->addresses(); }
 
   /// A call. What `outgoing` points to, and `plan`, must live until the Task ends.
@@ -64,7 +68,7 @@ class ReferenceCore {
       const cluster::Rules& rules = rules_of(outgoing).rules;
       if (!only_) return cluster_->call(*target_, outgoing, rules, nullptr);
       Outgoing there = outgoing;
-      there.deadline = there.began + rules.timeout.value_or(client_->options.timeout);
+      there.deadline = end_of(there, rules.timeout, client_->options.timeout);
       there.address = only_.get();
       return target_->call(there);
     }

@@ -24,6 +24,8 @@ class MessageSource {
   /// Nothing at the end. Ends with an Error (kPeerDecode, kLimit) for what is no message, or with what
   /// cut the body off.
   Task<std::optional<Bytes>> next();
+  /// Good at the end.
+  const http::Headers& trailers() const noexcept { return body_.trailers(); }
 
  private:
   http::Body body_;
