@@ -57,8 +57,7 @@ if(SETTEE_SANITIZE)
   string(REGEX MATCHALL "address|thread|undefined|memory|leak" settee_sanitizers
     "${SETTEE_SANITIZE}")
   list(REMOVE_DUPLICATES settee_sanitizers)
-  # And the standard library's own: an empty optional that is read is none of the sanitizers' finds.
-  add_compile_definitions(SETTEE_SANITIZE _GLIBCXX_ASSERTIONS)
+  add_compile_definitions(SETTEE_SANITIZE)
   foreach(sanitizer IN LISTS settee_sanitizers)
     string(TOUPPER "${sanitizer}" sanitizer)
     add_compile_definitions("SETTEE_SANITIZE_${sanitizer}")
