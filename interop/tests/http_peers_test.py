@@ -243,8 +243,10 @@ class H2spec(unittest.TestCase):
 
     def test_all_cases_but_the_explained_ones_pass(self):
         with serve() as server:
+            # Its root takes GET and POST. Where POST is refused, that may be said before the body
+            # that is wrong has come.
             done = subprocess.run(
-                ["h2spec", "-h", "127.0.0.1", "-p", str(server.port), "-P", "/hello", "-o", "5"],
+                ["h2spec", "-h", "127.0.0.1", "-p", str(server.port), "-P", "/", "-o", "5"],
                 capture_output=True,
                 text=True,
                 timeout=300,
