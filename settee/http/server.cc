@@ -245,7 +245,7 @@ namespace {
 constexpr Duration kToEnd = std::chrono::milliseconds(500);
 }  // namespace
 
-void Server::Core::stop(TimePoint by) {
+void Server::Core::stop(TimePoint began, TimePoint by) {
   {
     std::unique_lock lock(mutex_);
     if (state_ == State::kStopped) return;
@@ -258,7 +258,7 @@ void Server::Core::stop(TimePoint by) {
     if (state_ == State::kStopped) return;
     state_ = State::kStopping;
   }
-  shut_down(by);
+  shut_down(began, by);
   const std::lock_guard lock(mutex_);
   state_ = State::kStopped;
   changed_.notify_all();
@@ -278,11 +278,10 @@ void Server::Core::drain() {
   on_each_session([](Session& session) { session.drain(); });
 }
 
-void Server::Core::shut_down(TimePoint by) {
+void Server::Core::shut_down(TimePoint began, TimePoint by) {
   if (listener_) listener_->stop();
   drain();
   const auto busy = [this] { return running.load() > 0 || unanswered.load() > 0; };
-  const TimePoint began = Clock::now();
   while (busy() && Clock::now() < by) runtime.pause(std::chrono::milliseconds(2));
   if (busy()) {
     const std::size_t left = std::max(running.load(), unanswered.load());
@@ -319,8 +318,11 @@ Server::~Server() { stop(); }
 
 void Server::start() { core_->start(); }
 void Server::drain() { core_->drain(); }
-void Server::stop() { core_->stop(Clock::now() + core_->options.drain); }
-void Server::stop(TimePoint by) { core_->stop(by); }
+void Server::stop() {
+  const TimePoint now = Clock::now();
+  core_->stop(now, now + core_->options.drain);
+}
+void Server::stop(TimePoint by) { core_->stop(Clock::now(), by); }
 std::uint16_t Server::port() const noexcept { return core_->port(); }
 std::string Server::address() const { return core_->address(); }
 

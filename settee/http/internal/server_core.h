@@ -111,7 +111,7 @@ class Server::Core final : public std::enable_shared_from_this<Core> {
 
   void start();
   void drain();
-  void stop(TimePoint by);
+  void stop(TimePoint began, TimePoint by);
   ServerLoop& of(const Loop& loop);
   std::unique_ptr<net::Protocol> protocol(net::Connection& connection,
                                           std::function<void(net::Connection&)> closed);
@@ -136,7 +136,7 @@ class Server::Core final : public std::enable_shared_from_this<Core> {
  private:
   void accept(Loop& loop, net::Socket socket);
   void forget(net::Connection& connection);
-  void shut_down(TimePoint by);
+  void shut_down(TimePoint began, TimePoint by);
   void on_each_session(const std::function<void(Session&)>& act);
 
   enum class State { kNew, kStarted, kStopping, kStopped };
