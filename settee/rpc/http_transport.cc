@@ -153,7 +153,6 @@ class HttpTarget final : public Target {
         convention_(std::move(convention)) {}
 
   Task<void> call(Outgoing outgoing) override;
-  bool carries_streams() const noexcept override { return convention_->carries_streams(); }
 
  private:
   Task<void> once(const HttpOutgoing& call, HttpAddress& address, TimePoint deadline,

@@ -395,9 +395,7 @@ Task<void> ReferenceCore::near_or_far(Way& way) {
     called = !done || *done;
     if (!done) error = done.error();
   }
-  if (!called && way.outgoing.streams != nullptr && !target_->carries_streams()) {
-    error = settee::detail::no_streams(way.outgoing.method->name);
-  } else if (!called) {
+  if (!called) {
     tell(key_.protocol);
     Task<void> work = cluster_->call(*target_, way.outgoing, way.rules, way.seen);
     Result<void> done = co_await as_result(std::move(work));
@@ -515,10 +513,12 @@ class ReferenceInvoker final : public Invoker {
     return core_->call(make(method, arguments, result, mode), plan_);
   }
   Task<void> invoke_stream(const MethodInfo& method, void* const* arguments, void* result,
-                           ClientStreams& streams) override {
-    if (!core_->carries_streams())
-      return Invoker::invoke_stream(method, arguments, result, streams);
-    return stream(method, arguments, result, streams);
+                           ClientStreams& ends) override {
+    CallerStreams streams{ends};
+    Outgoing outgoing = make(method, arguments, result, CallMode::kAwait);
+    outgoing.streams = &streams;
+    Task<void> call = core_->call(outgoing, plan_);
+    co_await std::move(call);
   }
 
  private:
@@ -531,14 +531,6 @@ class ReferenceInvoker final : public Invoker {
     outgoing.result = result;
     outgoing.mode = mode;
     return outgoing;
-  }
-  Task<void> stream(const MethodInfo& method, void* const* arguments, void* result,
-                    ClientStreams& ends) {
-    CallerStreams streams{ends};
-    Outgoing outgoing = make(method, arguments, result, CallMode::kAwait);
-    outgoing.streams = &streams;
-    Task<void> call = core_->call(outgoing, plan_);
-    co_await std::move(call);
   }
 
   const std::shared_ptr<ReferenceCore> core_;

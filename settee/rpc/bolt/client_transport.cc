@@ -321,6 +321,9 @@ Task<void> BoltTarget::call(Outgoing outgoing) {
   Baggage both;
   Result<void> ended = may_begin(context, request.name);
   if (!ended) co_await fail(ended.error());
+  if (outgoing.streams != nullptr) {
+    co_await fail(settee::detail::no_streams(outgoing.method->name));
+  }
   const auto next = [&]() -> Address* {
     if (outgoing.tries == nullptr) return nullptr;
     return outgoing.tries->next(outgoing, context.deadline(), ended);

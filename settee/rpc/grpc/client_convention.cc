@@ -29,9 +29,6 @@ std::string timeout_text(Duration left) {
   return fmt::format("{}S", std::min<std::int64_t>(ms / 1000 + 1, 99'999'999));
 }
 
-// Between the caller and the connection; each may be as large as messages are.
-constexpr std::size_t kMessagesAhead = 4;
-
 // The caller's messages, which are asked of him when there is a connection: until then the call may go
 // elsewhere.
 class SentMessages final : public http::BodySource {
@@ -63,8 +60,10 @@ class GrpcConvention final : public HttpConvention {
 
   Result<http::Request> request(const HttpOutgoing& out) const override {
     http::Request request = head(out);
-    Result<Bytes> only = message_of_arguments(out.call);
-    if (!only) return only.error();
+    Result<Bytes> only = make_message(false, [&](Output& body) {
+      return write_arguments(body, out.call.method->parameters, out.call.arguments);
+    });
+    if (!only) return only.error().within("writing the request");
     request.body = http::Body(*std::move(only));
     return request;
   }
@@ -75,10 +74,8 @@ class GrpcConvention final : public HttpConvention {
     read_baggage(answer.headers, response);
     read_baggage(trailers, response);
     if (answer.status != 200) return no_grpc(answer.status);
-    // An answer without a message has its status in the head.
-    const http::Headers& last =
-        trailers.find("grpc-status") ? trailers : static_cast<const http::Headers&>(answer.headers);
-    if (const Result<void> ended = read_status(last); !ended) return ended.error();
+    if (const Result<void> ended = ending_of(answer.headers, trailers); !ended)
+      return ended.error();
     const TypeInfo& type = *out.call.method->result;
     if (out.call.mode == settee::detail::CallMode::kOneway) return {};
     const Result<Bytes> message = only_message(answer.body.bytes(), options_for(answer));
@@ -88,25 +85,22 @@ class GrpcConvention final : public HttpConvention {
     return {};
   }
 
-  bool carries_streams() const noexcept override { return true; }
   Task<void> stream(http::Client& client, const http::Url& to, const HttpOutgoing& out,
                     Baggage& response) const override {
     if (out.call.method->request_stream == nullptr) {
-      http::Request request = head(out);
-      Result<Bytes> only = message_of_arguments(out.call);
+      Result<http::Request> only = request(out);
       if (!only) co_await fail(only.error());
-      request.body = http::Body(*std::move(only));
-      Task<void> exchange = receive(client, to, std::move(request), out, response);
+      Task<void> exchange = receive(client, to, *std::move(only), out, response);
       co_await std::move(exchange);
       co_return;
     }
     Loop& loop = *Loop::current();
-    http::Request request = head(out);
+    http::Request many = head(out);
     auto ends = make_stream<Bytes>(kMessagesAhead);
     settee::detail::Parking wanted;
-    request.body = http::Body(std::make_unique<SentMessages>(std::move(ends.second), wanted));
+    many.body = http::Body(std::make_unique<SentMessages>(std::move(ends.second), wanted));
     settee::detail::Beside sending(send_messages(wanted, out.call, std::move(ends.first)));
-    Task<void> exchange = receive(client, to, std::move(request), out, response);
+    Task<void> exchange = receive(client, to, std::move(many), out, response);
     const Result<void> done = co_await as_result(std::move(exchange));
     if (!loop.in_loop()) co_await resume_on(loop);
     co_await sending.stop();
@@ -142,15 +136,6 @@ class GrpcConvention final : public HttpConvention {
     return request;
   }
 
-  static Result<Bytes> message_of_arguments(const Outgoing& call) {
-    Output body;
-    const std::size_t begin = begin_message(body);
-    const Result<void> written = write_arguments(body, call.method->parameters, call.arguments);
-    if (!written) return written.error().within("writing the request");
-    end_message(body, begin, false);
-    return body.take();
-  }
-
   // From the caller to the connection, when that asks for the first.
   static Task<void> send_messages(settee::detail::Parking& wanted, const Outgoing& call,
                                   StreamSink<Bytes> sink) {
@@ -164,15 +149,14 @@ class GrpcConvention final : public HttpConvention {
       }
       if (*next == nullptr) break;
       call.streams->begun = true;
-      Output out;
-      const std::size_t begin = begin_message(out);
-      const Result<void> made = write_result(out, *call.method->request_stream, *next);
+      Result<Bytes> made = make_message(false, [&](Output& out) {
+        return write_result(out, *call.method->request_stream, *next);
+      });
       if (!made) {
         sink.close(made.error().within("writing a message of the request"));
         co_return;
       }
-      end_message(out, begin, false);
-      Result<bool> taken = co_await as_result(sink.write(out.take()));
+      Result<bool> taken = co_await as_result(sink.write(*std::move(made)));
       if (!taken || !*taken) co_return;
     }
     sink.close();
@@ -211,8 +195,7 @@ class GrpcConvention final : public HttpConvention {
     }
     const http::Headers& trailers = messages.trailers();
     read_baggage(trailers, response);
-    const Result<void> ended =
-        read_status(trailers.find("grpc-status") ? trailers : answer->headers);
+    const Result<void> ended = ending_of(answer->headers, trailers);
     if (!ended) co_await fail(ended.error());
     if (out.call.method->response_stream != nullptr) co_return;
     if (!only) co_await fail(Error(Code::kPeerDecode, "reading the result: it has no message"));
@@ -220,6 +203,10 @@ class GrpcConvention final : public HttpConvention {
     if (!read) co_await fail(read.error().within("reading the result"));
   }
 
+  // An answer without a message has its status in the head.
+  static Result<void> ending_of(const http::Headers& head, const http::Headers& trailers) {
+    return read_status(trailers.find("grpc-status") ? trailers : head);
+  }
   static Error no_grpc(int status) {
     return Error(Code::kPeerError,
                  fmt::format("HTTP status {}, which no gRPC server said", status));

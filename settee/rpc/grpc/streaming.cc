@@ -19,9 +19,6 @@ namespace settee::inline v0::rpc::grpc {
 
 namespace {
 
-// Between a method and the connection; each may be as large as messages are.
-constexpr std::size_t kMessagesAhead = 4;
-
 class StreamingCodec final : public CallCodec, public ServerStreams {
  public:
   StreamingCodec(MessageSource& requests, StreamSink<Bytes>& responses, const MethodInfo& method,
@@ -62,11 +59,7 @@ class StreamingCodec final : public CallCodec, public ServerStreams {
 
  private:
   Result<Bytes> frame(const TypeInfo& type, const void* message) const {
-    Output out;
-    const std::size_t begin = begin_message(out);
-    if (const Result<void> done = write_result(out, type, message); !done) return done.error();
-    end_message(out, begin, gzip_);
-    return out.take();
+    return make_message(gzip_, [&](Output& out) { return write_result(out, type, message); });
   }
 
   MessageSource& requests_;

@@ -5,83 +5,24 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-
 #include "settee/http/server.h"
 #include "settee/rpc/grpc/grpc_test_peer.h"
 #include "settee/rpc/grpc/internal/wire.h"
 #include "settee/rpc/grpc/proto.h"
+#include "settee/rpc/grpc/ticks_test.h"
 #include "settee/rpc/rpc.h"
-
-namespace grpc_streaming_test {
-
-struct Tick {
-  std::string symbol;
-  std::int64_t cents = 0;
-};
-struct Ticks {
-  virtual ~Ticks() = default;
-  virtual settee::AsyncStream<Tick> watch(std::string symbol, std::int32_t count) = 0;
-  virtual settee::Task<std::int64_t> upload(settee::AsyncStream<Tick> ticks) = 0;
-  virtual settee::AsyncStream<std::string> chat(settee::AsyncStream<std::string> lines) = 0;
-};
-
-}  // namespace grpc_streaming_test
-
-SETTEE_STRUCT(grpc_streaming_test::Tick, "com.acme.Tick", symbol, cents)
-SETTEE_SERVICE(grpc_streaming_test::Ticks, "com.acme.Ticks", (watch, symbol, count),
-               (upload, ticks), (chat, lines))
 
 namespace settee::rpc {
 namespace {
 
 using namespace std::chrono_literals;
 using grpc::Output;
-using grpc_streaming_test::Tick;
 using grpc_test::framed;
 using grpc_test::GrpcPeer;
 using grpc_test::Outcome;
 using grpc_test::value_of;
-
-struct MyTicks final : grpc_streaming_test::Ticks {
-  AsyncStream<Tick> watch(std::string symbol, std::int32_t count) override {
-    return produce_stream<Tick>([this, symbol, count](StreamSink<Tick>& sink) -> Task<void> {
-      struct Ended {
-        std::atomic<int>& count;
-        ~Ended() { ++count; }
-      } const at_end{ended};
-      for (std::int32_t i = 0; i < count; ++i) {
-        Tick tick;
-        tick.symbol = symbol;
-        tick.cents = i;
-        ++written;
-        if (!co_await sink.write(std::move(tick))) co_return;
-      }
-      if (symbol == "failing") co_await fail(Error(Code::kLimit, "the market is closed"));
-      if (symbol == "silent") co_await sleep_for(1h);
-    });
-  }
-  Task<std::int64_t> upload(AsyncStream<Tick> ticks) override {
-    std::int64_t sum = 0;
-    while (std::optional<Tick> tick = co_await ticks.next()) {
-      if (tick->symbol == "last") break;
-      sum += tick->cents;
-    }
-    respond_baggage("counted", "yes");
-    co_return sum;
-  }
-  AsyncStream<std::string> chat(AsyncStream<std::string> lines) override {
-    auto in = std::make_shared<AsyncStream<std::string>>(std::move(lines));
-    return produce_stream<std::string>([in](StreamSink<std::string>& sink) -> Task<void> {
-      while (std::optional<std::string> line = co_await in->next()) {
-        if (!co_await sink.write("got " + *line)) co_return;
-      }
-      co_await sink.write("bye");
-    });
-  }
-  std::atomic<int> written{0};
-  std::atomic<int> ended{0};
-};
+using ticks_test::MyTicks;
+using ticks_test::Ticks;
 
 std::string text_message(std::string_view text) {
   Output out;
@@ -98,7 +39,7 @@ std::string message(std::string_view text, std::uint64_t number) {
 class GrpcStreamingTest : public testing::Test {
  protected:
   GrpcStreamingTest() {
-    server_.provide<grpc_streaming_test::Ticks>(ticks_);
+    server_.provide<Ticks>(ticks_);
     server_.start();
     peer_ = std::make_unique<GrpcPeer>(server_.port());
   }
@@ -194,7 +135,7 @@ TEST_F(GrpcStreamingTest, APeerThatLeavesEndsTheMethod) {
   peer_->send(stream, framed(message("silent", 1)), true);
   ASSERT_EQ(some(stream, 1).size(), 1U);
   EXPECT_TRUE(peer_->http().send(NGHTTP2_RST_STREAM, 0, stream, wire::big_endian(8, 4)));
-  EXPECT_TRUE(wire::eventually([&] { return ticks_->ended == 1; }));
+  EXPECT_TRUE(wire::eventually([&] { return ticks_->shared->ended == 1; }));
 }
 
 TEST_F(GrpcStreamingTest, AReaderThatTakesNothingHoldsTheMethodUp) {
@@ -203,12 +144,12 @@ TEST_F(GrpcStreamingTest, AReaderThatTakesNothingHoldsTheMethodUp) {
   peer_->send(stream, framed(message(std::string(1000, 'x'), 100'000)), true);
   ASSERT_GE(some(stream, 60).size(), 60U);
   const auto quiet = [&] {
-    const int before = ticks_->written;
+    const int before = ticks_->shared->written;
     std::this_thread::sleep_for(300ms);
-    return ticks_->written == before;
+    return ticks_->shared->written == before;
   };
   EXPECT_TRUE(wire::eventually(quiet));
-  EXPECT_LT(ticks_->written, 5000);
+  EXPECT_LT(ticks_->shared->written, 5000);
 }
 
 TEST_F(GrpcStreamingTest, TheDeadlineEndsAStream) {
@@ -216,7 +157,7 @@ TEST_F(GrpcStreamingTest, TheDeadlineEndsAStream) {
   peer_->send(stream, framed(message("silent", 2)), true);
   const Outcome outcome = peer_->finish(stream);
   EXPECT_EQ(outcome.status, "4") << outcome.message;
-  EXPECT_TRUE(wire::eventually([&] { return ticks_->ended == 1; }));
+  EXPECT_TRUE(wire::eventually([&] { return ticks_->shared->ended == 1; }));
 }
 
 TEST_F(GrpcStreamingTest, ARequestThatDoesNotComeEndsWithTheCallersTime) {
@@ -228,17 +169,17 @@ TEST_F(GrpcStreamingTest, ARequestThatDoesNotComeEndsWithTheTimeOfBodies) {
   auto http = std::make_shared<http::ServerOptions>();
   http->body_timeout = 200ms;
   Server server(runtime_, ServerOptions{.host = "127.0.0.1", .port = 0, .http = http});
-  server.provide<grpc_streaming_test::Ticks>(ticks_);
+  server.provide<Ticks>(ticks_);
   server.start();
   GrpcPeer peer(server.port());
   const std::uint32_t stream = peer.begin("/com.acme.Ticks/watch");
   peer.send(stream, framed(message("ACME", 2)), false);  // and no end
   EXPECT_EQ(peer.finish(stream).status, "4");
-  EXPECT_EQ(ticks_->written, 0);
+  EXPECT_EQ(ticks_->shared->written, 0);
 }
 
 TEST_F(GrpcStreamingTest, TheProtoSaysWhatStreams) {
-  const std::string text = grpc::proto_text(service_of<grpc_streaming_test::Ticks>());
+  const std::string text = grpc::proto_text(service_of<Ticks>());
   EXPECT_NE(text.find("rpc watch(TicksWatchRequest) returns (stream Tick);"), std::string::npos);
   EXPECT_NE(text.find("rpc upload(stream Tick) returns (TicksUploadResponse);"), std::string::npos);
   EXPECT_NE(text.find("rpc chat(stream TicksChatRequest) returns (stream TicksChatResponse);"),

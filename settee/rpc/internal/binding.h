@@ -138,11 +138,10 @@ std::string_view invoke_type(settee::detail::CallMode mode) noexcept;
 class Target {
  public:
   virtual ~Target() = default;
+  /// A streaming call ends with an Error (kMisuse) if the protocol has no form for it.
   /// What `call` points to must live until the Task ends, and an address that its tries bring as long
   /// as that is tried.
   virtual Task<void> call(Outgoing call) = 0;
-  /// Whether calls may have streams.
-  virtual bool carries_streams() const noexcept { return false; }
 };
 
 struct TargetOptions {

@@ -35,9 +35,8 @@ class HttpConvention {
   /// Reads the answer: the result into the call's place, baggage into `response`.
   virtual Result<void> answer(http::Response& answer, const HttpOutgoing& call,
                               Baggage& response) const = 0;
-  virtual bool carries_streams() const noexcept { return false; }
   /// Makes a streaming call whole: sends its request to `to`, the caller's messages as he has them, and
-  /// gives him the answer's. Ends when nothing of it runs. Only if carries_streams().
+  /// gives him the answer's. Ends when nothing of it runs. This one knows no form of it (kMisuse).
   virtual Task<void> stream(http::Client& client, const http::Url& to, const HttpOutgoing& call,
                             Baggage& response) const;
 };

@@ -56,10 +56,6 @@ class ReferenceCore {
   void check() const;
 
   const std::string& name() const noexcept { return name_; }
-  /// Whether a streaming call can be made at all.
-  bool carries_streams() const noexcept {
-    return target_->carries_streams() || local_ || options_.mock;
-  }
   std::vector<AddressStatus> addresses() const { return cluster_->addresses(); }
 
   /// A call. What `outgoing` points to, and `plan`, must live until the Task ends.

@@ -57,5 +57,15 @@ SETTEE_API Result<Bytes> only_message(const Bytes& body, const MessageOptions& o
 SETTEE_API std::size_t begin_message(Output& out);
 /// Fills the prefix in; with `gzip` packs the message, if that makes it smaller.
 SETTEE_API void end_message(Output& out, std::size_t begin, bool gzip);
+/// A message with its prefix; `write`, a function of an Output& that returns Result<void>, puts its
+/// content at the end of that.
+template <class Write>
+Result<Bytes> make_message(bool gzip, Write&& write) {
+  Output out;
+  const std::size_t begin = begin_message(out);
+  if (const Result<void> done = write(out); !done) return done.error();
+  end_message(out, begin, gzip);
+  return out.take();
+}
 
 }  // namespace settee::inline v0::rpc::grpc

@@ -16,6 +16,9 @@
 
 namespace settee::inline v0::rpc::grpc {
 
+/// Between a stream's writer and its connection; each may be as large as messages are.
+inline constexpr std::size_t kMessagesAhead = 4;
+
 class MessageSource {
  public:
   MessageSource(http::Body body, MessageOptions options) noexcept
