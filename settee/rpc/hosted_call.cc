@@ -130,17 +130,21 @@ void HostedCall::conclude(const Result<void>& done) {
   watched_->ended(done);
 }
 
+Result<void> authenticate(Server::Core& server, const Call& call, const Baggage* baggage) {
+  if (!server.options.authenticate) return {};
+  const Result<void> passed = server.authenticate(call, baggage);
+  if (passed) return {};
+  return Error(Code::kPeerError, fmt::format("{}#{} at {}: authentication: {}", call.service(),
+                                             call.method(), call.peer(), passed.error().message()))
+      .with_detail(std::make_shared<CallerRefused>());
+}
+
 Result<void> let_in(Server::Core& server, MethodEntry& method, const Call& call,
                     const Baggage* baggage, TimePoint now) {
   const auto where = [&] { return fmt::format("{}#{}", method.service->unique_name, method.name); };
-  if (server.options.authenticate) {
-    const Result<void> passed = server.authenticate(call, baggage);
-    if (!passed) {
-      server.stats.failures.add();
-      return Error(Code::kPeerError, fmt::format("{} at {}: authentication: {}", where(),
-                                                 call.peer(), passed.error().message()))
-          .with_detail(std::make_shared<CallerRefused>());
-    }
+  if (Result<void> known = authenticate(server, call, baggage); !known) {
+    server.stats.failures.add();
+    return known;
   }
   CallLimits* limits = nullptr;
   const RefusedBy by = method.enter_limits(now, limits);

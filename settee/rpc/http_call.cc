@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "settee/rpc/internal/hosted_call.h"
+#include "settee/rpc/internal/link_data.h"
 
 namespace settee::inline v0::rpc {
 
@@ -69,6 +70,8 @@ class HttpCall final : public HostedCall {
   // What a method has met with elsewhere must not look as if this server had not begun the call: who
   // calls would try it again.
   static Error as_peers_error(const Error& error) {
+    // Nor as if the caller had been refused here.
+    if (error.detail<CallerRefused>() != nullptr) return Error(error.code(), error.message());
     switch (error.code()) {
       case Code::kUnknown:
       case Code::kCancelled:
@@ -111,6 +114,16 @@ ServiceEntry* find_service(Server::Core& core, std::string_view name) {
   return own.table->find(unique_name(name.substr(0, colon), "1.0", name.substr(colon + 1)));
 }
 
+Result<void> authenticate(Server::Core& core, const http::Request& request,
+                          std::string_view service, std::string_view method) {
+  if (!core.options.authenticate) return {};
+  const HttpHeaders headers(request.headers);
+  const Baggage baggage = baggage_of(request.headers, kRequestBaggagePrefix);
+  const Call call(Side::kServer, service, method, request.peer->text, &headers, nullptr,
+                  request.peer->tls.get());
+  return authenticate(core, call, &baggage);
+}
+
 Task<void> host(std::shared_ptr<Server::Core> core, MethodEntry& method,
                 const http::Request& request, HttpCallOptions options, CallCodec& codec,
                 Baggage& response) {
@@ -126,7 +139,9 @@ Task<void> host(std::shared_ptr<Server::Core> core, MethodEntry& method,
     core->last_turned_away.store(loop.now().time_since_epoch().count());
     core->refused(RefusedBy::kDrain, method.service->unique_name, method.name, request.peer->text,
                   [] { return "the server is about to stop"; });
-    co_await fail(Error(Code::kBusy, "the server is about to stop"));
+    // "Busy" to Settee's clients, which then try another server.
+    co_await fail(Error(Code::kBusy, "the server is about to stop")
+                      .with_detail(std::make_shared<ServerDrains>()));
   }
   const HttpHeaders headers(request.headers);
   if (method.guarded) {

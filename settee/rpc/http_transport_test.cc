@@ -156,6 +156,17 @@ TEST_P(HttpTransportTest, LimitsOfTheServiceAnswerBusy) {
   EXPECT_EQ(error_of(probe->echo("two")).code(), Code::kBusy);
 }
 
+TEST_P(HttpTransportTest, WhoIsNotLetInIsToldWhy) {
+  server_options_.authenticate = [](const Call&) -> Result<void> {
+    return Error(Code::kInvalidArgument, "no key");
+  };
+  serve();
+  const Error error = error_of(probe()->echo("x"));
+  EXPECT_EQ(error.code(), Code::kPeerError) << error.what();
+  EXPECT_NE(std::string(error.what()).find("authentication: no key"), std::string::npos)
+      << error.what();
+}
+
 TEST_P(HttpTransportTest, WhatIsNotThereIsSaidSo) {
   serve();
   ReferOptions options;

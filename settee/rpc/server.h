@@ -83,10 +83,10 @@ struct ServerOptions {
   /// the defaults, with max_frame as max_body.
   std::shared_ptr<const http::ServerOptions> http = nullptr;
 
-  /// Sees each call's peer (its certificate too: Call::tls()), headers and (in the current Context) baggage before anything else does.
-  /// The caller is answered with the Error that it returns; the peer's address and that Error are
-  /// logged. It runs on a loop, for every call, on several loops at once: it must not block. What
-  /// has to wait for somebody is a Filter.
+  /// Sees the peer (Call::tls() too), headers and, in the current Context, baggage of each call first.
+  /// Who asks for descriptions calls the service "settee.Descriptions". The caller gets the Error that
+  /// it returns, which is logged with the peer. It runs on several loops at once: it must not block.
+  /// What has to wait for somebody is a Filter.
   std::function<Result<void>(const Call& call)> authenticate = {};
 
   /// Changes timeouts, limits and weights of services while they are offered:

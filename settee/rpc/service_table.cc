@@ -131,6 +131,8 @@ std::shared_ptr<ServiceEntry> make_entry(Runtime& runtime, const ServiceInfo& se
     made.service = entry.get();
     made.info = &method;
     made.name = method.wire_name;
+    made.streams = method.streaming();
+    made.takes_stream = method.request_stream != nullptr;
     made.label = runtime.intern(fmt::format("{}#{}", entry->unique_name, made.name));
     for (const ParameterInfo& parameter : method.parameters) {
       made.signatures.push_back(java_name(*parameter.type));

@@ -120,12 +120,15 @@ Task<http::Response> unary(std::shared_ptr<Server::Core> core, http::Request req
   const Result<void> done = co_await as_result(std::move(hosted));
   if (!done) {
     http::Response response = failed_response(codec.broken.value_or(done.error()));
-    add_baggage(response.headers, baggage);
+    // The Error matters more than baggage that cannot be sent.
+    static_cast<void>(add_baggage(response.headers, baggage));
     co_return response;
   }
+  Result<http::Headers> trailers = ok_trailers(baggage);
+  if (!trailers) co_return failed_response(trailers.error());
   http::Response response = begin_response(codec.gzip());
   response.body = http::Body(codec.out.take());
-  response.body.set_trailers(ok_trailers(baggage));
+  response.body.set_trailers(*std::move(trailers));
   co_return response;
 }
 
@@ -165,7 +168,7 @@ class Binding final : public HttpBinding {
   }
   void admit(const ServiceTable&, const ServiceEntry& entry) override {
     for (const MethodEntry& method : entry.methods) {
-      if (method.info->streaming()) has_streams_.store(true, std::memory_order_relaxed);
+      if (method.streams) has_streams_.store(true, std::memory_order_relaxed);
     }
   }
 
@@ -191,12 +194,19 @@ class Binding final : public HttpBinding {
     name.remove_prefix(1);
     const std::shared_ptr<Server::Core> core = core_.lock();
     ServiceEntry* const service = core == nullptr ? nullptr : find_service(*core, name);
-    if (service == nullptr || !service->enter()) return nullptr;
+    if (service == nullptr) return nullptr;
+    const Result<void> known = authenticate(*core, head, kDescriptions, "proto");
+    if (!known) {
+      otherwise = http::Response::problem(401, known.error().message());
+      otherwise.headers.add("www-authenticate", "Settee");
+      return nullptr;
+    }
+    const Visit visit(*service);
+    if (!visit) return nullptr;
     std::vector<MethodInfo> methods;
     for (const MethodEntry& method : service->methods) methods.push_back(*method.info);
     const ServiceInfo info{service->key.interface_name, methods};
     otherwise = http::Response(200, "text/plain; charset=utf-8", proto_text(info));
-    service->leave();
     return nullptr;
   }
 
@@ -206,10 +216,7 @@ class Binding final : public HttpBinding {
     const std::shared_ptr<Server::Core> core = core_.lock();
     if (core == nullptr) return false;
     const Result<MethodEntry*> method = find_called(*core, path, CallMetadata(head.headers));
-    if (!method || !(*method)->service->enter()) return false;
-    const bool streaming = (*method)->info->streaming();
-    (*method)->service->leave();
-    return streaming;
+    return method && (*method)->streams;
   }
 
   // gRPC's services, unless somebody provides them himself.

@@ -29,18 +29,9 @@ MessageOptions options_for(const CallMetadata& metadata) {
   return options;
 }
 
-// As for every other call.
-Result<void> authenticate(Server::Core& core, const http::Request& request,
-                          const CallMetadata& metadata) {
-  if (!core.options.authenticate) return {};
+Result<void> let_in(Server::Core& core, const http::Request& request) {
   const CallPath path = parse_path(request.path()).value_or(CallPath());
-  const HttpHeaders headers(request.headers);
-  const Call call(Side::kServer, path.service, path.method, request.peer->text, &headers, nullptr,
-                  request.peer->tls.get());
-  const Result<void> passed = core.authenticate(call, &metadata.baggage);
-  if (passed) return {};
-  return Error(Code::kPeerError, fmt::format("{}/{}: authentication: {}", path.service, path.method,
-                                             passed.error().message()));
+  return authenticate(core, request, path.service, path.method);
 }
 
 Error stopped() { return Error(Code::kStopped, "the server has stopped"); }
@@ -77,7 +68,7 @@ Result<std::string> asked_service(const http::Request& request, const CallMetada
 
 http::Response check(Server::Core& core, const http::Request& request) {
   const CallMetadata metadata(request.headers);
-  if (const Result<void> in = authenticate(core, request, metadata); !in) {
+  if (const Result<void> in = let_in(core, request); !in) {
     return failed_response(in.error());
   }
   const Result<std::string> service = asked_service(request, metadata);
@@ -90,7 +81,7 @@ http::Response check(Server::Core& core, const http::Request& request) {
     return response;
   }
   response.body = http::Body(health_frame(health));
-  response.body.set_trailers(ok_trailers({}));
+  response.body.set_trailers(ok_trailers());
   return response;
 }
 
@@ -128,7 +119,7 @@ class HealthWatch final : public http::BodySource {
 
 http::Response watch(const std::shared_ptr<Server::Core>& core, const http::Request& request) {
   const CallMetadata metadata(request.headers);
-  if (const Result<void> in = authenticate(*core, request, metadata); !in) {
+  if (const Result<void> in = let_in(*core, request); !in) {
     return failed_response(in.error());
   }
   Result<std::string> service = asked_service(request, metadata);
@@ -154,7 +145,7 @@ class ReflectionStream final : public http::BodySource {
       co_return std::optional<Bytes>();
     }
     if (!*request) {
-      trailers_ = ok_trailers({});
+      trailers_ = ok_trailers();
       co_return std::optional<Bytes>();
     }
     Output out;
@@ -173,7 +164,7 @@ class ReflectionStream final : public http::BodySource {
 
 http::Response reflection(const std::shared_ptr<Server::Core>& core, http::Request request) {
   const CallMetadata metadata(request.headers);
-  if (const Result<void> in = authenticate(*core, request, metadata); !in) {
+  if (const Result<void> in = let_in(*core, request); !in) {
     return failed_response(in.error());
   }
   if (const Result<void> known = metadata.check_encoding(); !known) {

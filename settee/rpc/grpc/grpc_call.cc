@@ -123,35 +123,50 @@ http::Response failed_response(const Error& error) {
   return response;
 }
 
-http::Headers ok_trailers(const Baggage& baggage) {
+http::Headers ok_trailers() {
   http::Headers trailers;
-  trailers.reserve(1 + baggage.size(), 16);
   trailers.add_checked("grpc-status", "0");
-  add_baggage(trailers, baggage);
   return trailers;
 }
 
-void add_baggage(http::Headers& trailers, const Baggage& baggage) {
-  std::size_t room = kMostMetadata;
-  const auto take = [&room](std::string_view name, std::string_view value) {
-    const std::size_t size = name.size() + value.size() + kFieldOverhead;
-    if (size > room) return false;
-    room -= size;
-    return true;
-  };
-  for (const http::Headers::Field field : trailers) take(field.name, field.value);
-  for (const auto& [key, value] : baggage) {
-    if (!is_metadata_name(key)) continue;
-    std::string name = fmt::format("{}{}", kResponseBaggagePrefix, key);
-    // To gRPC every value under a name that ends so is base64.
-    if (is_printable(value) && !key.ends_with("-bin")) {
-      if (take(name, value)) trailers.add_checked(name, value);
-      continue;
-    }
-    name += "-bin";
-    const std::string text = base64(value);
-    if (take(name, text)) trailers.add_checked(name, text);
+Result<http::Headers> ok_trailers(const Baggage& baggage) {
+  http::Headers trailers;
+  trailers.reserve(1 + baggage.size(), 16);
+  trailers.add_checked("grpc-status", "0");
+  if (Result<void> added = add_baggage(trailers, baggage); !added) return added.error();
+  return trailers;
+}
+
+Result<void> add_baggage(http::Headers& trailers, const Baggage& baggage) {
+  std::size_t size = 0;
+  for (const http::Headers::Field field : trailers) {
+    size += field.name.size() + field.value.size() + kFieldOverhead;
   }
+  for (const auto& [key, value] : baggage) {
+    if (!is_metadata_name(key)) {
+      return Error(Code::kEncode, fmt::format("the response's baggage has the key \"{}\", which "
+                                              "gRPC's metadata cannot have: letters, digits, _ - .",
+                                              percent_encoded(key.substr(0, 64))));
+    }
+    std::string name = fmt::format("{}{}", kResponseBaggagePrefix, key);
+    std::string encoded;
+    std::string_view text = value;
+    // To gRPC every value under a name that ends so is base64.
+    if (!is_printable(value) || key.ends_with("-bin")) {
+      name += "-bin";
+      encoded = base64(value);
+      text = encoded;
+    }
+    size += name.size() + text.size() + kFieldOverhead;
+    if (size > kMostMetadata) {
+      return Error(Code::kLimit,
+                   fmt::format("the response's baggage does not fit the {} bytes of metadata that "
+                               "gRPC's clients take; {} bytes are there with the key {}",
+                               kMostMetadata, size, key.substr(0, 64)));
+    }
+    trailers.add_checked(name, text);
+  }
+  return {};
 }
 
 }  // namespace settee::inline v0::rpc::grpc

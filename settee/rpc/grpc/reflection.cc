@@ -19,7 +19,7 @@ namespace {
 // while it is looked at.
 std::vector<ProtoFile> files_of(Server::Core& core) {
   struct Entered {
-    std::shared_ptr<ServiceEntry> entry;
+    Visit visit;
     std::vector<MethodInfo> methods;
     ServiceInfo info;
   };
@@ -27,9 +27,10 @@ std::vector<ProtoFile> files_of(Server::Core& core) {
   std::deque<Entered> entered;
   std::vector<const ServiceInfo*> services;
   for (const auto& [name, entry] : table->services) {
-    if (!entry->enter()) continue;
+    Visit visit(*entry);
+    if (!visit) continue;
     Entered& here = entered.emplace_back();
-    here.entry = entry;
+    here.visit = std::move(visit);
     for (const MethodEntry& method : entry->methods) here.methods.push_back(*method.info);
     here.info = {entry->key.interface_name, here.methods};
     services.push_back(&here.info);
@@ -38,9 +39,7 @@ std::vector<ProtoFile> files_of(Server::Core& core) {
   std::sort(services.begin(), services.end(), [](const ServiceInfo* a, const ServiceInfo* b) {
     return a->interface_name < b->interface_name;
   });
-  std::vector<ProtoFile> files = proto_files(services);
-  for (const Entered& here : entered) here.entry->leave();
-  return files;
+  return proto_files(services);
 }
 
 void put_file(Output& out, const ProtoFile& file) {

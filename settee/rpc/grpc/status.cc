@@ -9,6 +9,7 @@
 #include "settee/base/detail/base64.h"
 #include "settee/hessian/json.h"
 #include "settee/rpc/grpc/internal/wire.h"
+#include "settee/rpc/internal/hosted_call.h"
 
 namespace settee::inline v0::rpc::grpc {
 
@@ -94,8 +95,10 @@ std::string fitting_details(const Error& error, Status status) {
 
 }  // namespace
 
-Status status_of(Code code) noexcept {
-  switch (code) {
+Status status_of(const Error& error) noexcept {
+  if (error.detail<CallerRefused>() != nullptr) return Status::kUnauthenticated;
+  if (error.detail<ServerDrains>() != nullptr) return Status::kUnavailable;
+  switch (error.code()) {
     case Code::kCancelled: return Status::kCancelled;
     case Code::kUnknown:
     case Code::kBusiness:
@@ -144,7 +147,7 @@ void add_status(http::Headers& trailers, Status status, std::string_view message
 }
 
 void add_status(http::Headers& trailers, const Error& error) {
-  const Status status = status_of(error.code());
+  const Status status = status_of(error);
   add_status(trailers, status, error.message());
   trailers.add_checked("grpc-status-details-bin", base64(fitting_details(error, status)));
 }

@@ -7,6 +7,7 @@
 
 #include "settee/base/reflect.h"
 #include "settee/rpc/grpc/internal/wire.h"
+#include "settee/rpc/internal/hosted_call.h"
 
 namespace grpc_status_test {
 struct SoldOut : settee::BusinessException<SoldOut> {
@@ -63,9 +64,31 @@ TEST(GrpcStatus, BinaryMetadataIsBase64WithoutPadding) {
 TEST(GrpcStatus, CodesKeepTheirMeaningBothWays) {
   for (const Code code : {Code::kCancelled, Code::kTimeout, Code::kBusy, Code::kMethodNotFound,
                           Code::kPeerDecode, Code::kConnectionClosed, Code::kPeerError}) {
-    EXPECT_EQ(code_of(status_of(code)), code) << to_string(code);
+    EXPECT_EQ(code_of(status_of(Error(code, "x"))), code) << to_string(code);
   }
   EXPECT_EQ(code_of(static_cast<Status>(16)), Code::kPeerError);
+}
+
+Error read_back(const Error& error, std::string_view status) {
+  Headers trailers;
+  add_status(trailers, error);
+  EXPECT_EQ(trailers.get("grpc-status"), status);
+  const settee::Result<void> read = read_status(trailers);
+  return read ? Error(Code::kUnknown, "no error") : read.error();
+}
+
+TEST(GrpcStatus, WhoIsNotLetInIsUnauthenticated) {
+  const Error refused = Error(Code::kPeerError, "who are you?")
+                            .with_detail(std::make_shared<settee::rpc::CallerRefused>());
+  EXPECT_EQ(read_back(refused, "16").code(), Code::kPeerError);
+}
+
+// Clients of gRPC try elsewhere what was UNAVAILABLE; Settee's what was "busy".
+TEST(GrpcStatus, AServerThatIsAboutToStopIsUnavailableAndAFullOneExhausted) {
+  const Error drains = Error(Code::kBusy, "about to stop")
+                           .with_detail(std::make_shared<settee::rpc::ServerDrains>());
+  EXPECT_EQ(read_back(drains, "14").code(), Code::kBusy);
+  EXPECT_EQ(read_back(Error(Code::kBusy, "full"), "8").code(), Code::kBusy);
 }
 
 TEST(GrpcStatus, ABusinessExceptionIsInTheDetails) {

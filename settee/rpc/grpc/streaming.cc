@@ -93,11 +93,13 @@ class StreamingCall {
     Baggage baggage;
     Task<void> call = make_call(responses, baggage);
     const Result<void> done = co_await as_result(std::move(call));
-    if (done) {
-      trailers_ = ok_trailers(baggage);
+    Result<http::Headers> trailers = done ? ok_trailers(baggage) : done.error();
+    if (trailers) {
+      trailers_ = *std::move(trailers);
     } else {
-      add_status(trailers_, done.error());
-      add_baggage(trailers_, baggage);
+      add_status(trailers_, trailers.error());
+      // The Error matters more than baggage that cannot be sent.
+      static_cast<void>(add_baggage(trailers_, baggage));
     }
     ended_ = true;
   }
@@ -115,13 +117,8 @@ class StreamingCall {
 
     Result<MethodEntry*> method = find_called(*core_, path_, metadata_);
     if (!method) co_await fail(method.error());
-    bool takes_stream = false;
-    if ((*method)->service->enter()) {
-      takes_stream = (*method)->info->request_stream != nullptr;
-      (*method)->service->leave();
-    }
     Bytes first;
-    if (!takes_stream) {
+    if (!(*method)->takes_stream) {
       // It has not been let in yet, so it has no more time than the body of any other request.
       const TimePoint until = Loop::current()->now() + ordinary_body_timeout();
       Task<Bytes> only =

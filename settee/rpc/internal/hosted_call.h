@@ -102,6 +102,12 @@ class HostedCall : public MethodFrame, public Next::Terminal, public RunningCall
 /// In an Error: ServerOptions::authenticate has refused the caller.
 class CallerRefused final : public ErrorDetail {};
 
+/// The same: this server is about to stop, so the call was not begun.
+class ServerDrains final : public ErrorDetail {};
+
+/// Whether ServerOptions::authenticate takes the caller; else the Error that it gets, counted and told.
+Result<void> authenticate(Server::Core& server, const Call& call, const Baggage* baggage);
+
 /// Who calls is asked for, and the limits of service and method, for a call that has entered its
 /// service; else the Error that its caller gets, counted and told.
 Result<void> let_in(Server::Core& server, MethodEntry& method, const Call& call,

@@ -69,6 +69,13 @@ struct HttpCallOptions {
 /// must have begun.
 ServiceEntry* find_service(Server::Core& core, std::string_view name);
 
+/// Who asks what no described method answers (descriptions, health) has to be let in all the same.
+/// ServerOptions::authenticate sees it as a call of this name; an Error as for a call.
+Result<void> authenticate(Server::Core& core, const http::Request& request,
+                          std::string_view service, std::string_view method);
+/// What descriptions are called there: methods "openapi" and "proto".
+inline constexpr std::string_view kDescriptions = "settee.Descriptions";
+
 /// Makes the call, under the limits, filters, events and deadlines that hold for every call. Ends with
 /// the Error that has refused or failed it. What it points to must live until it has ended; to be
 /// awaited in the turn in which `method` was found, on the connection's loop.

@@ -36,6 +36,8 @@ struct MethodEntry {
   std::atomic<Duration> timeout{};     // 0: none; dynamic configuration changes it
   std::unique_ptr<CallLimits> limits;  // its own; the service's are beside it
   bool guarded = false;                // something is checked before a call is let in
+  bool streams = false;                // as the description says
+  bool takes_stream = false;           // the same, of the request
 
   /// Of a call that came at `arrived`, by the service's own options; kNoDeadline: they set none.
   TimePoint deadline(TimePoint arrived) const noexcept {
@@ -91,6 +93,26 @@ struct ServiceEntry {
   std::atomic<std::uint32_t> state_{0};  // calls that run, and whether it is withdrawn
 };
 
+/// Keeps a service that is not being called from being unloaded while its description is looked at.
+class Visit {
+ public:
+  Visit() = default;
+  explicit Visit(ServiceEntry& entry) noexcept : entry_(entry.enter() ? &entry : nullptr) {}
+  Visit(Visit&& other) noexcept : entry_(std::exchange(other.entry_, nullptr)) {}
+  Visit& operator=(Visit&& other) noexcept {
+    std::swap(entry_, other.entry_);
+    return *this;
+  }
+  ~Visit() {
+    if (entry_ != nullptr) entry_->leave();
+  }
+  /// False: the service has been withdrawn.
+  explicit operator bool() const noexcept { return entry_ != nullptr; }
+
+ private:
+  ServiceEntry* entry_ = nullptr;
+};
+
 struct TextHash {
   using is_transparent = void;
   std::size_t operator()(std::string_view text) const noexcept {
@@ -118,9 +140,9 @@ struct ServiceTable {
 /// An Error (kInvalidArgument) names the option that cannot be. `changeable`: limits may come while
 /// calls run, which are counted from the first on for that.
 SETTEE_API std::shared_ptr<ServiceEntry> make_entry(Runtime& runtime, const ServiceInfo& service,
-                                         std::shared_ptr<void> owner, void* object,
-                                         ProvideOptions options, bool authenticated,
-                                         bool changeable);
+                                                    std::shared_ptr<void> owner, void* object,
+                                                    ProvideOptions options, bool authenticated,
+                                                    bool changeable);
 
 /// True if `method` has exactly this name and these parameter types.
 bool matches(const MethodEntry& method, std::string_view name,

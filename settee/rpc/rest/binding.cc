@@ -80,6 +80,9 @@ class Site {
     if (request.method != "GET" && request.method != "HEAD") {
       return not_allowed(request, "GET, HEAD");
     }
+    if (const Result<void> known = authenticate(core, request, kDescriptions, "openapi"); !known) {
+      return problem(known.error());
+    }
     Made& mine = made(core);
     if (mine.openapi.empty()) {
       mine.openapi = Bytes(openapi(*core.of(*Loop::current()).table, core.options.app_name));
@@ -107,7 +110,10 @@ class Site {
       if (request.method != "POST" && request.method != "GET" && !head) {
         co_return not_allowed(request, kCallVerbs);
       }
-      if (head) co_return http::Response(200);
+      if (head) {
+        const Result<void> there = find_plain(*service, call->method());
+        co_return there ? told(*core, request, *service, call->method()) : problem(there.error());
+      }
       texts.by_position = true;
       const Result<MethodEntry*> chosen = find_overload(*service, call->method(), texts);
       if (!chosen) co_await fail(chosen.error());
@@ -115,10 +121,10 @@ class Site {
     } else {
       match = made(*core).routes->find(request.method, path);
       if (match.route == nullptr) co_return nothing_there(request, match, call, service);
-      if (head) co_return http::Response(200);
       method = &core->of(*Loop::current())
                     .table->find(match.route->service)
                     ->methods[match.route->method];
+      if (head) co_return told(*core, request, *method->service, method->name);
       texts.variables = match.variables;
     }
     if (texts.has_body && !texts.body.empty() && !may_be_json(request.headers)) {
@@ -128,6 +134,13 @@ class Site {
     }
     Task<http::Response> answer = call_plain(core, *method, request, texts);
     co_return co_await std::move(answer);
+  }
+
+  // Of HEAD: the method is there, if it is to be known to who asks.
+  static http::Response told(Server::Core& core, const http::Request& request,
+                             const ServiceEntry& service, std::string_view method) {
+    const Result<void> known = authenticate(core, request, service.unique_name, method);
+    return known ? http::Response(200) : problem(known.error());
   }
 
   static http::Response nothing_there(const http::Request& request, const RouteMatch& match,

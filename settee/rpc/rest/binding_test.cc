@@ -319,6 +319,38 @@ TEST_F(RestServer, AnswersSofaConsumersAsTheirOwnServerDoes) {
   EXPECT_EQ(ask("PUT /com.acme.Quotes/add HTTP/1.1\r\nhost: a\r\n" + json + "\r\n").status, 400);
 }
 
+TEST_F(RestServer, HeadOfAStreamingMethodSaysWhatACallOfItWould) {
+  const std::string head = "HEAD /com.acme.Quotes/count HTTP/1.1\r\nhost: a\r\n";
+  EXPECT_EQ(ask(head + "\r\n", true).status, 404);
+  EXPECT_EQ(call("count", "[3]").status, 404);
+  EXPECT_EQ(ask(head + "sofa_head_serialize_type: json\r\n\r\n", true).status, 404);
+}
+
+class GuardedRestServer : public RestServer {
+ protected:
+  GuardedRestServer() : RestServer(guarded()) {}
+  static settee::rpc::ServerOptions guarded() {
+    settee::rpc::ServerOptions options;
+    options.authenticate = [](const settee::rpc::Call& call) -> settee::Result<void> {
+      if (call.header("key") == "1") return {};
+      return settee::Error(settee::Code::kPeerError, "no key");
+    };
+    return options;
+  }
+};
+
+TEST_F(GuardedRestServer, DescriptionsAreForCallersOnly) {
+  for (const char* what : {"GET /openapi.json", "HEAD /openapi.json", "GET /com.acme.Quotes.proto",
+                           "HEAD /com.acme.Quotes/add", "HEAD /quotes/ACME"}) {
+    const std::string request = std::string(what) + " HTTP/1.1\r\nhost: a\r\n";
+    const bool bodyless = request.starts_with("HEAD");
+    const Answer refused = ask(request + "\r\n", bodyless);
+    EXPECT_EQ(refused.status, 401) << what;
+    EXPECT_TRUE(refused.has("www-authenticate: Settee\r\n")) << refused.head;
+    EXPECT_EQ(ask(request + "key: 1\r\n\r\n", bodyless).status, 200) << what;
+  }
+}
+
 TEST(RestServerBusy, CallersAboveALimitAreTold) {
   settee::Runtime runtime{{.threads = 1}};
   settee::rpc::ServerOptions options;
@@ -339,7 +371,7 @@ TEST(RestServerBusy, CallersAboveALimitAreTold) {
     EXPECT_TRUE(peer.send(post("/com.acme.Quotes/add", "[1,2]", fields)));
     return peer.answer().status;
   };
-  EXPECT_EQ(status(""), 403);
+  EXPECT_EQ(status(""), 401);
   EXPECT_EQ(status("sofa_head_serialize_type: json\r\n"), 500);
   EXPECT_EQ(status("key: 1\r\n"), 200);
   EXPECT_EQ(status("key: 1\r\n"), 503);

@@ -93,7 +93,13 @@ class Document {
  public:
   std::string make(const ServiceTable& services, std::string_view title) {
     std::vector<const ServiceEntry*> entries;
-    for (const auto& [name, entry] : services.services) entries.push_back(entry.get());
+    std::vector<Visit> visits;
+    for (const auto& [name, entry] : services.services) {
+      if (Visit visit(*entry); visit) {
+        visits.push_back(std::move(visit));
+        entries.push_back(entry.get());
+      }
+    }
     std::sort(entries.begin(), entries.end(), [](const ServiceEntry* a, const ServiceEntry* b) {
       return a->unique_name < b->unique_name;
     });
@@ -132,7 +138,7 @@ class Document {
     const std::string name = plain ? service.key.interface_name : service.unique_name;
     std::map<std::string_view, std::vector<const MethodEntry*>> methods;
     for (const MethodEntry& method : service.methods) {
-      if (!method.info->streaming()) methods[method.name].push_back(&method);
+      if (!method.streams) methods[method.name].push_back(&method);
     }
     for (const auto& [method_name, overloads] : methods) {
       auto& verbs = paths_[fmt::format("/{}/{}", name, method_name)];

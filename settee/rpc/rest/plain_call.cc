@@ -121,6 +121,22 @@ bool has_method(const ServiceEntry& service, std::string_view name) noexcept {
                      [&](const MethodEntry& method) { return method.name == name; });
 }
 
+Result<void> find_plain(const ServiceEntry& service, std::string_view name) {
+  bool there = false;
+  for (const MethodEntry& method : service.methods) {
+    if (method.name != name) continue;
+    if (method.streams) {
+      return Error(Code::kMethodNotFound,
+                   fmt::format("{}#{} streams, which plain HTTP does not carry: call it by gRPC",
+                               service.unique_name, name));
+    }
+    there = true;
+  }
+  if (there) return {};
+  return Error(Code::kMethodNotFound,
+               fmt::format("{} has no method '{}'", service.unique_name, name.substr(0, 200)));
+}
+
 Result<void> add_baggage(http::Headers& headers, const Baggage& baggage) {
   for (const auto& [key, value] : baggage) {
     try {
@@ -134,21 +150,17 @@ Result<void> add_baggage(http::Headers& headers, const Baggage& baggage) {
 
 Result<MethodEntry*> find_overload(ServiceEntry& service, std::string_view name,
                                    const ArgumentTexts& texts) {
+  if (const Result<void> there = find_plain(service, name); !there) return there.error();
   std::vector<MethodEntry*> named;
   for (MethodEntry& method : service.methods) {
     if (method.name == name) named.push_back(&method);
   }
-  if (named.empty()) {
-    return Error(Code::kMethodNotFound,
-                 fmt::format("{} has no method '{}'", service.unique_name, name.substr(0, 200)));
-  }
-  for (const MethodEntry* const method : named) {
-    if (!method->info->streaming()) continue;
-    return Error(Code::kMethodNotFound,
-                 fmt::format("{}#{} streams, which plain HTTP does not carry: call it by gRPC",
-                             service.unique_name, name));
-  }
   if (named.size() == 1) return named.front();
+  const Visit visit(service);
+  if (!visit) {
+    return Error(Code::kServiceNotFound,
+                 fmt::format("{}: the service has been withdrawn", service.unique_name));
+  }
   const Result<Given> given = look_at(texts);
   if (!given) return given.error();
   std::vector<MethodEntry*> fitting;

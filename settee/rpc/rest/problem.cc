@@ -31,7 +31,7 @@ Result<void> append_value(Buffer& out, const ExceptionValue& exception) {
 }  // namespace
 
 int status_of(const Error& error) noexcept {
-  if (error.detail<CallerRefused>() != nullptr) return 403;
+  if (error.detail<CallerRefused>() != nullptr) return 401;
   switch (error.code()) {
     case Code::kInvalidArgument:
     case Code::kDecode:
@@ -77,7 +77,10 @@ http::Response problem(const Error& error) {
     body.append("}");
   }
   body.append("}");
-  return http::Response(status, "application/problem+json", http::Body(body.bytes()));
+  http::Response response(status, "application/problem+json", http::Body(body.bytes()));
+  // RFC 9110 wants a scheme with it. What ServerOptions::authenticate looks at only the program knows.
+  if (status == 401) response.headers.add("www-authenticate", "Settee");
+  return response;
 }
 
 }  // namespace settee::inline v0::rpc::rest

@@ -65,7 +65,9 @@ void check_variable(const MethodEntry& method, const Route& route, std::string_v
 }  // namespace
 
 RouteTable::RouteTable(const ServiceTable& services) {
-  for (const auto& [name, service] : services.services) add(*service);
+  for (const auto& [name, service] : services.services) {
+    if (const Visit visit(*service); visit) add(*service);
+  }
 }
 
 void RouteTable::add(const ServiceEntry& service) {

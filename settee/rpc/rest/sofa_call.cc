@@ -179,7 +179,7 @@ Task<http::Response> call_hessian(std::shared_ptr<Server::Core> core, ServiceEnt
   }
   // The path names the method; the body tells overloads apart.
   MethodEntry* const method = find_method(service, name, head.signatures());
-  if (method == nullptr || method->info->streaming())
+  if (method == nullptr || method->streams)
     co_return answers.error(404, bolt::method_missing(name, service.unique_name));
   if (head.baggage.empty()) head.baggage = baggage_of(request.headers, kRequestBaggagePrefix);
   Task<http::Response> answer =
@@ -205,8 +205,9 @@ Task<http::Response> serve_sofa(std::shared_ptr<Server::Core> core, const http::
   }
   ServiceEntry* const service = find_service(*core, path->service());
   if (request.method == "HEAD") {
-    const bool there = service != nullptr && has_method(*service, path->method());
-    co_return http::Response(there ? 200 : 404);
+    if (service == nullptr || !find_plain(*service, path->method())) co_return http::Response(404);
+    const Result<void> known = authenticate(*core, request, service->unique_name, path->method());
+    co_return known ? http::Response(200) : answers.failure(known.error());
   }
   if (!get && !serializer) {
     co_return answers.unreadable(fmt::format(
@@ -221,7 +222,7 @@ Task<http::Response> serve_sofa(std::shared_ptr<Server::Core> core, const http::
     co_return co_await std::move(answer);
   }
   MethodEntry* const method = find_method(*service, path->method());
-  if (method == nullptr || method->info->streaming()) {
+  if (method == nullptr || method->streams) {
     co_return answers.error(
         404, bolt::method_missing(path->method().substr(0, 500), service->unique_name));
   }

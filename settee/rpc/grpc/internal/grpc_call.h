@@ -55,9 +55,12 @@ struct CallMetadata {
 http::Response begin_response(bool gzip);
 /// The call has ended with this Error; nothing but that is answered.
 http::Response failed_response(const Error& error);
-/// grpc-status 0 and what the handler sends back.
-http::Headers ok_trailers(const Baggage& baggage);
-/// A handler's baggage as metadata, as far as all fields stay within the 8 KiB that clients take.
-void add_baggage(http::Headers& trailers, const Baggage& baggage);
+/// grpc-status 0.
+http::Headers ok_trailers();
+/// The same and what the handler sends back, or the Error of add_baggage().
+Result<http::Headers> ok_trailers(const Baggage& baggage);
+/// A handler's baggage as metadata. An Error if not all of it can be sent: kLimit beyond the 8 KiB of
+/// fields that clients take, kEncode for a key that metadata cannot have.
+Result<void> add_baggage(http::Headers& trailers, const Baggage& baggage);
 
 }  // namespace settee::inline v0::rpc::grpc

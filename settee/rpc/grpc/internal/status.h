@@ -14,7 +14,10 @@
 //   kMisuse, kConfig, kEncode, kDecode, kIo,
 //     kPeerEncode, kProtocol                       13 INTERNAL
 //   kStopped, kConnectFailed, kConnectionClosed,
-//     kNoProvider                                  14 UNAVAILABLE
+//     kNoProvider, and kBusy of a server that is
+//     about to stop                                14 UNAVAILABLE
+//   kPeerError of a caller that
+//     ServerOptions::authenticate has refused      16 UNAUTHENTICATED
 //
 // An answer of Settee says its very Code in google.rpc.ErrorInfo (grpc-status-details-bin): `reason` is
 // its name, as "BUSINESS", `domain` is "settee", and `metadata` has `code`, and of a business exception
@@ -52,9 +55,10 @@ enum class Status : std::uint8_t {
   kUnimplemented = 12,
   kInternal = 13,
   kUnavailable = 14,
+  kUnauthenticated = 16,
 };
 
-SETTEE_API Status status_of(Code code) noexcept;
+SETTEE_API Status status_of(const Error& error) noexcept;
 /// Of an answer without ErrorInfo.
 SETTEE_API Code code_of(Status status) noexcept;
 

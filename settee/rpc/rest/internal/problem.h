@@ -19,7 +19,7 @@ namespace settee::inline v0::rpc::rest {
 /// The status of an answer with this Error:
 ///
 ///   400  InvalidArgument, Decode, PeerDecode: the arguments cannot be read or used
-///   403  PeerError of a caller that ServerOptions::authenticate has refused
+///   401  PeerError of a caller that ServerOptions::authenticate has refused
 ///   404  ServiceNotFound, MethodNotFound
 ///   413  Limit
 ///   422  Business: the method's own exception
