@@ -63,9 +63,9 @@ std::shared_ptr<Market> make_market();
 }  // namespace interop
 
 SETTEE_ENUM(interop::Side, "com.settee.interop.Side", BUY, SELL)
-SETTEE_STRUCT(interop::Line, "com.settee.interop.Line", sku, count)
-SETTEE_STRUCT(interop::Order, "com.settee.interop.Order", id, cents, side, lines, counts, note, raw,
-              price, history, when, total, parent)
+SETTEE_STRUCT(interop::Line, "com.settee.interop.Line", (sku, 5), (count, 2))
+SETTEE_STRUCT(interop::Order, "com.settee.interop.Order", id, (cents, 20000), side, lines, counts,
+              note, raw, price, history, when, total, (parent, 2))
 SETTEE_EXCEPTION(interop::SoldOut, "com.settee.interop.SoldOut", sku)
 SETTEE_SERVICE(interop::Market, "com.settee.interop.Market", (place, order), (add, a, b),
                (sell, sku), (nap, ms), (header, name), (watch, sku, count), (upload, lines),

@@ -17,6 +17,10 @@
 // The string is the Java class name, which is what travels. A member written (member, "name") has
 // that name on the wire. Fields of a base come flattened, as Java sends them. At most 250 members.
 // An exception's message travels as detailMessage.
+//
+// In protobuf a member has its position as its number, from 1, unless it is described with another:
+// (member, 7) or (member, "name", 7). A number that protobuf has not, or that another member has, does
+// not compile; the message of the compiler shows the type, the member and the number.
 
 #pragma once
 
@@ -87,9 +91,26 @@ std::optional<T> Error::as() const {
 
 namespace detail {
 
+constexpr MemberInfo member_info(std::size_t offset, const TypeInfo* type, std::string_view name) {
+  return {name, offset, type};
+}
+constexpr MemberInfo member_info(std::size_t offset, const TypeInfo* type, std::string_view,
+                                 std::string_view name) {
+  return {name, offset, type};
+}
+constexpr MemberInfo member_info(std::size_t offset, const TypeInfo* type, std::string_view name,
+                                 std::int64_t number) {
+  return {name, offset, type, field_number(name, number)};
+}
+constexpr MemberInfo member_info(std::size_t offset, const TypeInfo* type, std::string_view,
+                                 std::string_view name, std::int64_t number) {
+  return {name, offset, type, field_number(name, number)};
+}
+
 template <std::size_t N>
 struct MemberTable {
   std::array<MemberInfo, N == 0 ? 1 : N> items{};
+  bool positions = true;  // all numbers are
   constexpr std::span<const MemberInfo> span() const { return {items.data(), N}; }
 };
 
@@ -130,9 +151,13 @@ struct DescribedEnum {
   SETTEE_DETAIL_CAT(SETTEE_DETAIL_MEMBER_, SETTEE_DETAIL_IS_PAREN(item))(Type, item)
 #define SETTEE_DETAIL_MEMBER_0(Type, member) SETTEE_DETAIL_MEMBER_AS(Type, member, #member)
 #define SETTEE_DETAIL_MEMBER_1(Type, item) SETTEE_DETAIL_MEMBER_2(Type, SETTEE_DETAIL_UNWRAP item)
-#define SETTEE_DETAIL_MEMBER_2(Type, ...) SETTEE_DETAIL_MEMBER_AS(Type, __VA_ARGS__)
-#define SETTEE_DETAIL_MEMBER_AS(Type, member, wire) \
-  {wire, offsetof(Whole, member), &::settee::detail::TypeInfoOf<decltype(Type::member)>::info},
+#define SETTEE_DETAIL_MEMBER_2(Type, ...) SETTEE_DETAIL_MEMBER_3(Type, __VA_ARGS__)
+#define SETTEE_DETAIL_MEMBER_3(Type, member, ...) \
+  SETTEE_DETAIL_MEMBER_AS(Type, member, #member, __VA_ARGS__)
+#define SETTEE_DETAIL_MEMBER_AS(Type, member, ...)                                              \
+  settee::detail::member_info(offsetof(Whole, member),                                          \
+                              &::settee::detail::TypeInfoOf<decltype(Type::member)>::info,      \
+                              __VA_ARGS__),
 
 // The members of Type as they lie within Whole, which is Type or derives from it. offsetof is
 // conditionally supported for types with bases; both compilers support it where no base is virtual,

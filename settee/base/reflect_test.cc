@@ -31,6 +31,12 @@ struct Order : Middle {
 
 struct Empty {};
 
+struct Numbered {
+  std::int32_t first = 0;
+  std::int32_t second = 0;
+  std::int32_t third = 0;
+};
+
 struct Tree {
   std::int32_t value = 0;
   std::unique_ptr<Tree> left;
@@ -68,6 +74,7 @@ SETTEE_DERIVED_STRUCT(shop::Middle, shop::Base, "com.shop.Middle", price)
 SETTEE_DERIVED_STRUCT(shop::Order, shop::Middle, "com.shop.Order", cents, side, (type_, "type"),
                       tags)
 SETTEE_STRUCT(shop::Empty, "com.shop.Empty")
+SETTEE_STRUCT(shop::Numbered, "com.shop.Numbered", (first, 3), (second, "zweitens", 1), (third, 100))
 SETTEE_STRUCT(shop::Tree, "com.shop.Tree", value, left, right, children, named, maybe)
 SETTEE_EXCEPTION(shop::SoldOut, "com.shop.SoldOut", sku, (left, "remaining"))
 SETTEE_EXCEPTION(shop::Plain, "com.shop.Plain")
@@ -369,6 +376,41 @@ TEST(Reflect, Messages) {
   EXPECT_TRUE(type.message_read(&read, out, 5));
   EXPECT_EQ(read.content, "hello");
   EXPECT_FALSE(type.message_read(&read, "bad", 3));
+}
+
+TEST(Reflect, FieldNumbersAreGivenOrPositions) {
+  const TypeInfo& type = type_of<shop::Numbered>();
+  EXPECT_EQ(type.members[0].number, 3u);
+  EXPECT_EQ(type.members[1].name, "zweitens");
+  EXPECT_EQ(type.members[1].number, 1u);
+  EXPECT_EQ(type.members[2].number, 100u);
+  EXPECT_EQ(std::vector<int>(type.by_number.begin(), type.by_number.end()),
+            (std::vector<int>{1, 0, 2}));
+}
+
+// What the compiler refuses, asked for at run time.
+TEST(Reflect, FieldNumbersThatProtobufHasNotAreRefused) {
+  for (const std::int64_t number : {-1L, 0L, 19'000L, 19'999L, 536'870'912L, 1L << 32}) {
+    try {
+      settee::detail::field_number("cents", number);
+      ADD_FAILURE() << number;
+    } catch (const settee::Error& error) {
+      EXPECT_EQ(error.code(), settee::Code::kMisuse);
+      EXPECT_NE(std::string(error.what()).find("cents"), std::string::npos) << error.what();
+    }
+  }
+  for (const std::int64_t number : {1L, 18'999L, 20'000L, 536'870'911L}) {
+    EXPECT_EQ(settee::detail::field_number("cents", number), static_cast<std::uint32_t>(number));
+  }
+}
+
+TEST(Reflect, TheSecondMemberOfANumberIsFound) {
+  settee::MemberInfo members[] = {
+      {"a", 0, nullptr, 2}, {"b", 0, nullptr}, {"c", 0, nullptr}};
+  EXPECT_FALSE(settee::detail::number_members(members));
+  EXPECT_EQ(settee::detail::second_of_a_number(members).name, "b");
+  members[1].number = 7;
+  EXPECT_EQ(settee::detail::second_of_a_number(members).number, 0u);
 }
 
 TEST(Reflect, JavaNames) {

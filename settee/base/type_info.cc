@@ -29,6 +29,12 @@ std::string descriptor(const TypeInfo& type) {
 
 }  // namespace
 
+void detail::refuse_field_number(std::string_view member, std::int64_t number,
+                                 std::string_view why) {
+  throw Error(Code::kMisuse, "member " + std::string(member) + " cannot have the field number " +
+                                 std::to_string(number) + ": " + std::string(why));
+}
+
 std::string_view detail::boxed_name(Kind kind) noexcept {
   switch (kind) {
     case Kind::kBool: return "java.lang.Boolean";

@@ -72,13 +72,22 @@ struct TypeInfo;
 /// A member of a described struct. Inherited members are listed with their offset in the whole.
 struct MemberInfo {
   std::string_view name;  ///< Name on the wire and in JSON and YAML.
-  std::size_t offset;
-  const TypeInfo* type;
+  std::size_t offset = 0;
+  const TypeInfo* type = nullptr;
+  std::uint32_t number = 0;  ///< In protobuf: as described, else the position in the whole, from 1.
 };
 
 struct EnumeratorInfo {
   std::string_view name;
   std::int64_t value;
+};
+
+/// What a protobuf message says of itself.
+struct MessageSchema {
+  std::string full_name;  ///< "com.acme.Quote"
+  /// Its .proto file, behind all that it imports: the name, which imports use, and a
+  /// google.protobuf.FileDescriptorProto, serialized.
+  std::vector<std::pair<std::string, std::string>> files;
 };
 
 /// Fills one element of a container under construction. Returns an Error to stop.
@@ -102,7 +111,7 @@ struct TypeInfo {
   Kind kind = Kind::kVoid;
   bool exception = false;     ///< described with SETTEE_EXCEPTION
   std::uint32_t size = 0;     ///< sizeof
-  std::string_view name;      ///< Java class name of structs, enums; full name of messages; else empty
+  std::string_view name;      ///< Java class name of structs and enums; else empty
   const TypeInfo* element = nullptr;  ///< of optional, pointer, list, array, set; a map's value
   const TypeInfo* key = nullptr;      ///< of maps
 
@@ -112,6 +121,8 @@ struct TypeInfo {
 
   std::span<const MemberInfo> members = {};          // structs
   std::span<const MemberLimits> limits = {};         // structs, see limits.h
+  /// Structs some of whose numbers are not the positions: the members' indices, lowest number first.
+  std::span<const std::uint8_t> by_number = {};
   std::span<const EnumeratorInfo> enumerators = {};  // enums
   std::int64_t (*enum_get)(const void*) noexcept = nullptr;
   void (*enum_set)(void*, std::int64_t) noexcept = nullptr;
@@ -140,6 +151,7 @@ struct TypeInfo {
   std::size_t (*message_size)(const void*) = nullptr;
   bool (*message_write)(const void*, void* out, std::size_t size) = nullptr;
   bool (*message_read)(void*, const void* data, std::size_t size) = nullptr;
+  MessageSchema (*message_schema)() = nullptr;  // null: of a lite message
 };
 
 /// The Java type as Class.getName() gives it: "int", "java.lang.Integer", "[Ljava.lang.String;",

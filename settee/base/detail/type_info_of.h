@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include <array>
+
 #include "settee/base/type_info.h"
 
 namespace settee::inline v0 {
@@ -248,10 +250,80 @@ struct MakeTypeInfo<std::variant<T...>> {
   }
 };
 
+// Field numbers of protobuf. They are looked at while compiling: what refuses them is no constant
+// expression, and the compiler's message shows the type, the member and the number.
+[[noreturn]] SETTEE_API void refuse_field_number(std::string_view member, std::int64_t number,
+                                                 std::string_view why);
+
+constexpr std::uint32_t field_number(std::string_view member, std::int64_t number) {
+  if (number < 1 || number > 536'870'911) {
+    refuse_field_number(member, number, "protobuf has field numbers from 1 to 536870911");
+  }
+  if (number >= 19'000 && number <= 19'999) {
+    refuse_field_number(member, number, "protobuf keeps 19000 to 19999 for itself");
+  }
+  return static_cast<std::uint32_t>(number);
+}
+
+// Members without a number get their position. Returns whether all numbers are positions.
+constexpr bool number_members(std::span<MemberInfo> members) {
+  bool positions = true;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (members[i].number == 0) members[i].number = static_cast<std::uint32_t>(i + 1);
+    positions = positions && members[i].number == i + 1;
+  }
+  return positions;
+}
+
+// The first member with the number of one in front of it; without a number if there is none.
+constexpr MemberInfo second_of_a_number(std::span<const MemberInfo> members) {
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (members[i].number == members[j].number) return members[i];
+    }
+  }
+  return {};
+}
+// Shows them in the compiler's message.
+struct MemberText {
+  char text[48] = {};
+  constexpr explicit MemberText(std::string_view name) {
+    for (std::size_t i = 0; i < name.size() && i + 1 < sizeof text; ++i) text[i] = name[i];
+  }
+};
+template <MemberText Member, std::uint32_t Number>
+struct NumberOfOne {
+  static_assert(Number == 0, "this member has the field number of a member in front of it");
+  static constexpr bool value = true;
+};
+
+template <std::size_t N>
+constexpr std::array<std::uint8_t, N> sorted_by_number(const std::array<MemberInfo, N>& members) {
+  std::array<std::uint8_t, N> order{};
+  for (std::size_t i = 0; i < N; ++i) {
+    std::size_t at = i;
+    for (; at > 0 && members[order[at - 1]].number > members[i].number; --at) {
+      order[at] = order[at - 1];
+    }
+    order[at] = static_cast<std::uint8_t>(i);
+  }
+  return order;
+}
+
 // Described structs, exceptions and enums.
 template <class T>
 struct MembersOf {
-  static constexpr auto table = Describe<T>::members();
+  static constexpr auto make() {
+    auto made = Describe<T>::members();
+    made.positions = number_members({made.items.data(), made.span().size()});
+    return made;
+  }
+  static constexpr auto table = make();
+  static_assert(table.span().size() <= 250, "a type has at most 250 members, those of bases too");
+  static constexpr MemberInfo second =
+      table.positions ? MemberInfo() : second_of_a_number(table.span());
+  static_assert(NumberOfOne<MemberText(second.name), second.number>::value);
+  static constexpr auto by_number = sorted_by_number(table.items);
 };
 template <class T>
 struct LimitsOf {
@@ -266,6 +338,7 @@ struct MakeTypeInfo<T, std::enable_if_t<Describe<T>::kIsStruct>> {
     info.name = Describe<T>::kName;
     info.members = MembersOf<T>::table.span();
     info.limits = LimitsOf<T>::table;
+    if constexpr (!MembersOf<T>::table.positions) info.by_number = MembersOf<T>::by_number;
     set_lifetime<T>(info);
     return info;
   }
@@ -295,6 +368,39 @@ concept Message = requires(const T& in, T& out, void* to, const void* from, int 
   { in.SerializeToArray(to, n) } -> std::convertible_to<bool>;
   { out.ParseFromArray(from, n) } -> std::convertible_to<bool>;
 };
+
+template <class File, class FileProto>
+void copy_file(const File& file, void (File::*copy)(FileProto*) const, void* to) {
+  (file.*copy)(static_cast<FileProto*>(to));
+}
+
+// A file's own form is a message of protobuf's, of which the header of T knows only that there is one:
+// it is made by its name. A pointer to a whole object is one to its type, whatever the bases.
+template <class Message, class File>
+void add_files(MessageSchema& schema, const Message& any, const File& file) {
+  const std::string name(file.name());
+  for (const auto& [known, bytes] : schema.files) {
+    if (known == name) return;
+  }
+  for (int i = 0; i < file.dependency_count(); ++i) add_files(schema, any, *file.dependency(i));
+  using Pool = std::remove_cvref_t<decltype(*file.pool())>;
+  const auto* const type =
+      Pool::generated_pool()->FindMessageTypeByName("google.protobuf.FileDescriptorProto");
+  if (type == nullptr) return;
+  const auto* const prototype = any.GetReflection()->GetMessageFactory()->GetPrototype(type);
+  const std::unique_ptr<std::remove_pointer_t<decltype(prototype->New())>> proto(prototype->New());
+  copy_file(file, &File::CopyTo, dynamic_cast<void*>(proto.get()));
+  schema.files.emplace_back(name, proto->SerializeAsString());
+}
+
+template <class T>
+MessageSchema message_schema() {
+  MessageSchema schema;
+  schema.full_name = T::descriptor()->full_name();
+  add_files(schema, T::default_instance(), *T::descriptor()->file());
+  return schema;
+}
+
 template <class T>
 struct MakeTypeInfo<T, std::enable_if_t<Message<T>>> {
   static constexpr TypeInfo make() {
@@ -308,6 +414,7 @@ struct MakeTypeInfo<T, std::enable_if_t<Message<T>>> {
     info.message_read = [](void* at, const void* data, std::size_t size) {
       return static_cast<T*>(at)->ParseFromArray(data, static_cast<int>(size));
     };
+    if constexpr (requires { T::descriptor()->file(); }) info.message_schema = &message_schema<T>;
     return info;
   }
 };

@@ -30,10 +30,6 @@ std::string_view text_of(FieldType type) noexcept {
   }
 }
 
-std::string full_name(const Schema& schema, std::string_view name) {
-  return schema.package.empty() ? std::string(name) : fmt::format("{}.{}", schema.package, name);
-}
-
 std::string type_text(const Schema& schema, const SchemaField& field) {
   if (field.type_name.empty()) return std::string(text_of(field.type));
   // A map's entry is a message nested in this one, which a short name might mean.
@@ -68,6 +64,11 @@ std::string text_of(const Schema& schema) {
       "// Derived by Settee from the description of its services.\n"
       "syntax = \"proto3\";\n";
   if (!schema.package.empty()) text += fmt::format("\npackage {};\n", schema.package);
+  if (!schema.imports.empty()) text += '\n';
+  for (const std::string& file : schema.imports) text += fmt::format("import \"{}\";\n", file);
+  for (const auto& [service, file] : schema.elsewhere) {
+    text += fmt::format("\n// The service {} is described in {}.\n", service, file);
+  }
   for (const SchemaService& service : schema.services) {
     text += fmt::format("\nservice {} {{\n", service.name);
     for (const SchemaMethod& method : service.methods) text += method_text(method);
@@ -165,6 +166,7 @@ std::string descriptor_of(const Schema& schema, std::string_view name) {
   Output out;
   put_text(out, 1, name);
   if (!schema.package.empty()) put_text(out, 2, schema.package);
+  for (const std::string& file : schema.imports) put_text(out, 3, file);
   for (const SchemaMessage& message : schema.messages) put_message_type(out, schema, message);
   for (const SchemaEnum& type : schema.enums) {
     put_message(out, 5, [&] {
@@ -205,7 +207,8 @@ std::string proto_text(const ServiceInfo& service) {
 
 std::string proto_text(std::span<const ServiceInfo* const> services) {
   if (services.empty()) return {};
-  return text_of(make_schema(package_of(services[0]->interface_name), services));
+  return text_of(
+      make_schema(package_of(services[0]->interface_name), services, imported_files(services)));
 }
 
 std::vector<ProtoFile> proto_files(std::span<const ServiceInfo* const> services) {
@@ -214,13 +217,16 @@ std::vector<ProtoFile> proto_files(std::span<const ServiceInfo* const> services)
     packages.push_back(package_of(service->interface_name));
   std::sort(packages.begin(), packages.end());
   packages.erase(std::unique(packages.begin(), packages.end()), packages.end());
+  ImportedFiles imported = imported_files(services);
   std::vector<ProtoFile> files;
   for (const std::string_view package : packages) {
-    const Schema schema = make_schema(package, services);
+    const Schema schema = make_schema(package, services, imported);
+    if (schema.services.empty()) continue;  // all are described elsewhere
     ProtoFile file;
     file.name = package;
     std::replace(file.name.begin(), file.name.end(), '.', '/');
     file.name += file.name.empty() ? "services.proto" : "/services.proto";
+    while (imported.contains(file.name)) file.name.insert(0, "settee/");
     file.descriptor = descriptor_of(schema, file.name);
     const auto symbol = [&](std::string_view name) {
       file.symbols.push_back(full_name(schema, name));
@@ -234,6 +240,9 @@ std::vector<ProtoFile> proto_files(std::span<const ServiceInfo* const> services)
     for (const SchemaMessage& message : schema.messages) symbol(message.name);
     for (const SchemaEnum& type : schema.enums) symbol(type.name);
     files.push_back(std::move(file));
+  }
+  for (auto& [name, file] : imported) {
+    files.push_back({name, std::move(file.symbols), std::move(file.descriptor)});
   }
   return files;
 }

@@ -12,8 +12,9 @@
 //   message Quote { string symbol = 1; int64 cents = 2; repeated string tags = 3; }
 //
 // One file holds the services of one Java package, with all types that they use, so that services
-// share their types. A field's number is the position of its member or parameter: new ones belong at
-// the end. Which type has which form is in docs/protocols/grpc.md; a method of which a type has none
+// share their types. A field's number is the position of its member or parameter, so that new ones
+// belong at the end, or what SETTEE_STRUCT says. Files of .proto messages are imported; a service that
+// such a file has too is not described again. Which type has which form is in docs/protocols/grpc.md; a method of which a type has none
 // is left out, and a comment in its place says why.
 //
 // Threads: plain functions.
@@ -41,7 +42,7 @@ struct ProtoFile {
   std::vector<std::string> symbols;  ///< Full names of its services, methods, messages and enums.
   std::string descriptor;            ///< A google.protobuf.FileDescriptorProto, serialized.
 };
-/// One for each Java package.
+/// One for each Java package, and the files of .proto messages with all that they import.
 SETTEE_API std::vector<ProtoFile> proto_files(std::span<const ServiceInfo* const> services);
 
 }  // namespace settee::inline v0::rpc::grpc

@@ -66,6 +66,37 @@ std::string why_not(std::string_view bytes, const ProtoLimits& limits = ProtoLim
   return value ? "it was read" : value.error().message();
 }
 
+TEST(ProtoCodec, MembersGoByTheNumbersThatAreGiven) {
+  grpc_test::Numbered numbered;
+  numbered.id = "i";
+  numbered.name = "n";
+  numbered.count = 3;
+  numbered.marks = {1, 2};
+  numbered.share = 0.5;
+  Output out;
+  ASSERT_TRUE(write_result(out, type_of<grpc_test::Numbered>(), &numbered));
+  const Bytes bytes = out.take();
+  EXPECT_EQ(hex(bytes.span()),
+            "3a016e"              // name = 7
+            "f8ffffff0f03"        // total = 536870911
+            "1a020102"            // marks = 3, a position
+            "09000000000000e03f"  // share = 1
+            "2a0169");            // id = 5, a position in the whole
+  // Beside fields with the positions of numbered members (2, 4) and one behind all.
+  const std::string read_bytes = unhex("1005") + std::string(bytes.view()) +
+                                 unhex(
+                                     "2007"
+                                     "3001");
+  grpc_test::Numbered read;
+  ASSERT_TRUE(read_result(Bytes(std::string_view(read_bytes)).span(),
+                          type_of<grpc_test::Numbered>(), &read));
+  EXPECT_EQ(read.id, "i");
+  EXPECT_EQ(read.name, "n");
+  EXPECT_EQ(read.count, 3);
+  EXPECT_EQ(read.marks, numbered.marks);
+  EXPECT_EQ(read.share, 0.5);
+}
+
 TEST(ProtoCodec, WritesWhatTheFormatsOwnDocumentShows) {
   // "08 96 01" is its field 1 = 150, "12 07 testing" a string, "32 06 03 8e 02 9e a7 05" packed.
   EXPECT_EQ(written(std::int32_t{150}), "089601");

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <memory>
@@ -96,20 +97,21 @@ class Decoder {
       return Place{type.members[i].type, static_cast<char*>(out) + type.members[i].offset};
     };
     const auto name = [&](std::size_t i) { return type.members[i].name; };
-    return fields(bytes, type.members.size(), member, name, again);
+    const auto index = [&](std::uint32_t number) { return index_of(type, number); };
+    return fields(bytes, type.members.size(), index, member, name, again);
   }
 
   bool arguments(std::span<const std::uint8_t> bytes, std::span<const ParameterInfo> parameters,
                  void* const* places) {
     const auto parameter = [&](std::size_t i) { return Place{parameters[i].type, places[i]}; };
     const auto name = [&](std::size_t i) { return parameters[i].name; };
-    return fields(bytes, parameters.size(), parameter, name, false);
+    return fields(bytes, parameters.size(), by_position, parameter, name, false);
   }
 
   bool value(std::span<const std::uint8_t> bytes, const TypeInfo& type, void* out) {
     const auto result = [&](std::size_t) { return Place{&type, out}; };
     const auto name = [](std::size_t) { return std::string_view("value"); };
-    return fields(bytes, 1, result, name, false);
+    return fields(bytes, 1, by_position, result, name, false);
   }
 
   Result<void> end(bool done, std::string_view what) {
@@ -163,9 +165,23 @@ class Decoder {
     const TypeInfo& type_;
   };
 
-  template <class At, class Name>
-  bool fields(std::span<const std::uint8_t> bytes, std::size_t count, At&& place, Name&& name,
-              bool again) {
+  static std::size_t by_position(std::uint32_t number) noexcept { return number - std::size_t{1}; }
+  static std::size_t index_of(const TypeInfo& type, std::uint32_t number) noexcept {
+    if (type.by_number.empty()) [[likely]]
+      return by_position(number);
+    const auto below = [&](std::uint8_t index, std::uint32_t wanted) {
+      return type.members[index].number < wanted;
+    };
+    const auto end = type.by_number.end();
+    const auto found = std::lower_bound(type.by_number.begin(), end, number, below);
+    const bool known = found != end && type.members[*found].number == number;
+    return known ? *found : type.members.size();
+  }
+
+  // `to_index` of a number that is not known is at least `count`.
+  template <class Index, class At, class Name>
+  bool fields(std::span<const std::uint8_t> bytes, std::size_t count, Index&& to_index, At&& place,
+              Name&& name, bool again) {
     if (depth_left_ == 0) [[unlikely]]
       return fail_limit("depth", depth_limit_, bytes);
     --depth_left_;
@@ -173,7 +189,7 @@ class Decoder {
     WireReader reader(bytes);
     WireField field;
     while (reader.next(field)) {
-      const std::size_t index = field.number - std::size_t{1};
+      const std::size_t index = to_index(field.number);
       if (index >= count) continue;
       const Place to = place(index);
       const bool first = seen.first(index) && !again;

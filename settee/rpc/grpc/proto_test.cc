@@ -20,9 +20,9 @@ using settee::rpc::grpc::proto_files;
 using settee::rpc::grpc::proto_text;
 using settee::rpc::grpc::ProtoFile;
 
-const ServiceInfo* const kServices[] = {&service_of<grpc_test::Orders>(),
-                                        &service_of<grpc_test::Archive>(),
-                                        &service_of<grpc_test::Elsewhere>()};
+const ServiceInfo* const kServices[] = {
+    &service_of<grpc_test::Orders>(), &service_of<grpc_test::Archive>(),
+    &service_of<grpc_test::Numbers>(), &service_of<grpc_test::Elsewhere>()};
 
 bool has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
@@ -45,6 +45,12 @@ TEST(GrpcProto, TextNamesServicesMessagesAndEnums) {
   EXPECT_TRUE(has(text,
                   "enum Order_Grade {\n  ORDER_GRADE_UNSPECIFIED = 0;\n"
                   "  ORDER_GRADE_GOOD = 3;\n  ORDER_GRADE_BAD = -7;\n}"));
+}
+
+TEST(GrpcProto, FieldsHaveTheNumbersThatAreGivenElseTheirPositions) {
+  EXPECT_TRUE(has(proto_text(service_of<grpc_test::Numbers>()),
+                  "message Numbered {\n  string name = 7;\n  int32 total = 536870911;\n"
+                  "  repeated int32 marks = 3;\n  double share = 1;\n  string id = 5;\n}"));
 }
 
 TEST(GrpcProto, TwoTypesOfOneNameAreToldApart) {
@@ -81,7 +87,7 @@ TEST(GrpcProto, ProtocTakesTheTextAndMakesTheSameDescriptor) {
     const std::filesystem::path path = folder / file.name;
     std::filesystem::create_directories(path.parent_path());
     const bool acme = file.name.starts_with("com/acme");
-    std::ofstream(path) << (acme ? proto_text(kServices) : proto_text(*kServices[2]));
+    std::ofstream(path) << (acme ? proto_text(kServices) : proto_text(*kServices[3]));
     const std::string out = (folder / "descriptors").string();
     ASSERT_EQ(std::system(("protoc --proto_path=" + folder.string() +
                            " --descriptor_set_out=" + out + " " + path.string())

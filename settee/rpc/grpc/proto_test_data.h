@@ -70,6 +70,14 @@ struct OtherLine {
   std::string text = "five";
 };
 
+/// With numbers of its own, beside positions.
+struct Numbered : Base {
+  std::string name;
+  std::int32_t count = 0;
+  std::vector<std::int32_t> marks;
+  double share = 0;
+};
+
 struct Formless {
   std::string name;
   std::variant<std::int32_t, std::string> what;
@@ -95,6 +103,11 @@ struct Archive {
   virtual settee::Task<Order> oldest() = 0;
 };
 
+struct Numbers {
+  virtual ~Numbers() = default;
+  virtual settee::Task<Numbered> turn(Numbered numbered) = 0;
+};
+
 struct Elsewhere {
   virtual ~Elsewhere() = default;
   virtual settee::Task<std::string> name() = 0;
@@ -111,10 +124,13 @@ SETTEE_DERIVED_STRUCT(grpc_test::Order, grpc_test::Base, "com.acme.Order", cents
                       paid, raw, when, total, big, wait, tiny, small, letter, tags, prices, flags,
                       notes, maybe, other_line, grades, note)
 SETTEE_STRUCT(grpc_test::OtherLine, "com.other.Line", number, text)
+SETTEE_DERIVED_STRUCT(grpc_test::Numbered, grpc_test::Base, "com.acme.Numbered", (name, 7),
+                      (count, "total", 536870911), marks, (share, 1))
 SETTEE_STRUCT(grpc_test::Formless, "com.acme.Formless", name, what)
 SETTEE_STRUCT(grpc_test::Nested, "com.acme.Nested", rows)
 SETTEE_SERVICE(grpc_test::Orders, "com.acme.Orders", (find, id), (place, order),
                (cancel, id, reason, sides), (list), (other, side, line), (odd, number, formless),
                (rows))
 SETTEE_SERVICE(grpc_test::Archive, "com.acme.Archive", (oldest))
+SETTEE_SERVICE(grpc_test::Numbers, "com.acme.Numbers", (turn, numbered))
 SETTEE_SERVICE(grpc_test::Elsewhere, "com.other.Elsewhere", (name))

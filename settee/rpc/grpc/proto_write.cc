@@ -26,9 +26,8 @@ class Encoder {
       return fail(Code::kLimit, fmt::format("limit 'depth' of {} exceeded", depth_limit_));
     }
     --depth_left_;
-    std::uint32_t number = 0;
     for (const MemberInfo& member : type.members) {
-      if (!field(++number, *member.type, static_cast<const char*>(at) + member.offset, false))
+      if (!field(member.number, *member.type, static_cast<const char*>(at) + member.offset, false))
           [[unlikely]] {
         return in(member.name);
       }

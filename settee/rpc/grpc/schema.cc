@@ -76,7 +76,8 @@ FieldType field_type(Kind kind) noexcept {
     case Kind::kDouble: return FieldType::kDouble;
     case Kind::kBytes: return FieldType::kBytes;
     case Kind::kEnum: return FieldType::kEnum;
-    case Kind::kStruct: return FieldType::kMessage;
+    case Kind::kStruct:
+    case Kind::kMessage: return FieldType::kMessage;
     default: return FieldType::kString;
   }
 }
@@ -96,11 +97,14 @@ std::string_view comment_of(Kind kind) noexcept {
 
 class Builder {
  public:
+  explicit Builder(const ImportedFiles& imported) : imported_(imported) {}
+
   Schema run(std::string_view package, std::span<const ServiceInfo* const> services) {
     schema_.package = package;
+    take_imported_names();
     std::vector<const ServiceInfo*> mine;
     for (const ServiceInfo* service : services) {
-      if (package_of(service->interface_name) != package) continue;
+      if (package_of(service->interface_name) != package || described_elsewhere(*service)) continue;
       // A service's name is its Java name, whatever else is called so.
       if (taken_.insert(simple_name(service->interface_name)).second) mine.push_back(service);
     }
@@ -109,6 +113,29 @@ class Builder {
   }
 
  private:
+  // What imported files have in this package cannot be in this file too.
+  void take_imported_names() {
+    for (const auto& [name, file] : imported_) {
+      if (file.package != schema_.package) continue;
+      const std::size_t scope = file.package.empty() ? 0 : file.package.size() + 1;
+      for (const std::string& symbol : file.symbols) taken_.insert(symbol.substr(scope));
+    }
+  }
+
+  // Whoever has written a .proto for the messages often has the service in it.
+  bool described_elsewhere(const ServiceInfo& service) {
+    for (const auto& [name, file] : imported_) {
+      const auto& services = file.services;
+      if (std::find(services.begin(), services.end(), service.interface_name) == services.end()) {
+        continue;
+      }
+      schema_.elsewhere.emplace_back(simple_name(service.interface_name), name);
+      schema_.imports.insert(name);
+      return true;
+    }
+    return false;
+  }
+
   void add(const ServiceInfo& info) {
     SchemaService service;
     service.name = simple_name(info.interface_name);
@@ -166,7 +193,9 @@ class Builder {
       return fmt::format(": {} has no form in protobuf", what);
     }
     switch (inner.kind) {
-      case Kind::kMessage: return ": a .proto message, which its own .proto file describes";
+      case Kind::kMessage:
+        if (inner.message_schema != nullptr) return {};
+        return ": a lite .proto message does not say what it is";
       case Kind::kMap:
         if (!is_map_key(inner.key->kind)) return ": protobuf's maps have no such keys";
         [[fallthrough]];
@@ -212,8 +241,8 @@ class Builder {
   std::string input(const std::string& service, const MethodInfo& method) {
     const std::string name = service + camel(method.wire_name) + "Request";
     if (method.request_stream != nullptr) return message_of(name, *method.request_stream);
-    if (method.parameters.size() == 1 && method.parameters[0].type->kind == Kind::kStruct) {
-      return structure(*method.parameters[0].type);
+    if (method.parameters.size() == 1 && is_message(*method.parameters[0].type)) {
+      return message_name(*method.parameters[0].type);
     }
     return wrapper(name, method.parameters);
   }
@@ -222,9 +251,9 @@ class Builder {
     return message_of(service + camel(method.wire_name) + "Response", response_of(method));
   }
 
-  // A struct itself; of another type a message of this name that holds it.
+  // A struct or .proto message itself; of another type a message of this name that holds it.
   std::string message_of(const std::string& name, const TypeInfo& type) {
-    if (type.kind == Kind::kStruct) return structure(type);
+    if (is_message(type)) return message_name(type);
     if (type.kind == Kind::kVoid) return wrapper(name, {});
     const ParameterInfo value{"value", &type};
     return wrapper(name, {&value, 1});
@@ -235,12 +264,14 @@ class Builder {
     message.name = unique(name);
     const std::size_t at = schema_.messages.size();
     schema_.messages.push_back(message);
-    for (const ParameterInfo& field : fields) add_field(message, field.name, *field.type);
+    std::uint32_t number = 0;
+    for (const ParameterInfo& field : fields) add_field(message, field.name, *field.type, ++number);
     schema_.messages[at] = std::move(message);
     return schema_.messages[at].name;
   }
 
-  void add_field(SchemaMessage& message, std::string_view name, const TypeInfo& type) {
+  void add_field(SchemaMessage& message, std::string_view name, const TypeInfo& type,
+                 std::uint32_t number) {
     SchemaField field;
     field.name = identifier(name);
     // Names must differ in JSON too, where a_b and aB are one.
@@ -248,10 +279,9 @@ class Builder {
       return json_name(other.name) == json_name(field.name);
     };
     while (std::any_of(message.fields.begin(), message.fields.end(), clashes)) field.name += "_x";
-    field.number = static_cast<std::uint32_t>(message.fields.size() + 1);
+    field.number = number;
     const TypeInfo* inner = &unwrapped(type);
-    field.optional =
-        is_nullable(type.kind) && inner->kind != Kind::kStruct && !is_repeated(inner->kind);
+    field.optional = is_nullable(type.kind) && !is_message(*inner) && !is_repeated(inner->kind);
     if (is_repeated(inner->kind)) {
       field.repeated = true;
       if (inner->kind == Kind::kMap) {
@@ -262,7 +292,7 @@ class Builder {
     }
     field.type = field_type(inner->kind);
     field.comment = comment_of(inner->kind);
-    if (inner->kind == Kind::kStruct) field.type_name = structure(*inner);
+    if (is_message(*inner)) field.type_name = message_name(*inner);
     if (inner->kind == Kind::kEnum) field.type_name = enumeration(*inner);
     message.fields.push_back(std::move(field));
   }
@@ -282,6 +312,13 @@ class Builder {
     return result + "Entry";
   }
 
+  std::string message_name(const TypeInfo& type) {
+    if (type.kind == Kind::kStruct) return structure(type);
+    const MessageSchema schema = type.message_schema();
+    schema_.imports.insert(schema.files.back().first);
+    return '.' + schema.full_name;
+  }
+
   std::string structure(const TypeInfo& type) {
     if (const auto known = types_.find(type.name); known != types_.end()) return known->second;
     SchemaMessage message;
@@ -290,7 +327,9 @@ class Builder {
     types_.emplace(type.name, message.name);
     const std::size_t at = schema_.messages.size();
     schema_.messages.push_back(message);  // its members may be of this type
-    for (const MemberInfo& member : type.members) add_field(message, member.name, *member.type);
+    for (const MemberInfo& member : type.members) {
+      add_field(message, member.name, *member.type, member.number);
+    }
     schema_.messages[at] = std::move(message);
     return schema_.messages[at].name;
   }
@@ -326,6 +365,7 @@ class Builder {
     return made.name;
   }
 
+  const ImportedFiles& imported_;
   Schema schema_;
   std::set<std::string> taken_;
   std::map<std::string_view, std::string> types_;  // by Java name
@@ -338,8 +378,14 @@ std::string_view package_of(std::string_view name) noexcept {
   return dot == std::string_view::npos ? std::string_view() : name.substr(0, dot);
 }
 
-Schema make_schema(std::string_view package, std::span<const ServiceInfo* const> services) {
-  return Builder().run(package, services);
+Schema make_schema(std::string_view package, std::span<const ServiceInfo* const> services,
+                   const ImportedFiles& imported) {
+  return Builder(imported).run(package, services);
+}
+
+std::string full_name(const Schema& schema, std::string_view name) {
+  if (name.starts_with('.')) return std::string(name.substr(1));
+  return schema.package.empty() ? std::string(name) : fmt::format("{}.{}", schema.package, name);
 }
 
 std::string json_name(std::string_view field) {

@@ -4,7 +4,7 @@
 // Protocol Buffers for described types. The forms, which proto.h prints as a .proto:
 //
 //   described structs       messages; a member's field number is its position, from 1, with a base's
-//                           members behind the own ones
+//                           members behind the own ones, unless it is described with another
 //   bool                    bool
 //   8, 16 and 32 bits       int32 (what does not fit is refused)
 //   64 bits                 int64

@@ -8,12 +8,15 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "settee/base/service.h"
+#include "settee/rpc/grpc/internal/imported.h"
 
 namespace settee::inline v0::rpc::grpc {
 
@@ -35,7 +38,7 @@ struct SchemaField {
   std::string name;
   std::uint32_t number = 0;
   FieldType type = FieldType::kMessage;
-  std::string type_name = {};  ///< Of messages and enums, without the package.
+  std::string type_name = {};  ///< Of messages and enums, as full_name() takes it.
   bool repeated = false;
   bool optional = false;   ///< `optional` stands in front.
   std::string entry = {};  ///< Of a map: its entry message, nested; `type` is the value's.
@@ -61,7 +64,7 @@ struct SchemaEnum {
 
 struct SchemaMethod {
   std::string name;
-  std::string input = {};
+  std::string input = {};  ///< As full_name() takes it.
   std::string output = {};
   bool client_streaming = false;
   bool server_streaming = false;
@@ -75,6 +78,9 @@ struct SchemaService {
 
 struct Schema {
   std::string package;
+  std::set<std::string> imports = {};  ///< Files.
+  /// Services that a file of their own describes, which is imported: name, file.
+  std::vector<std::pair<std::string, std::string>> elsewhere = {};
   std::vector<SchemaService> services = {};
   std::vector<SchemaMessage> messages = {};
   std::vector<SchemaEnum> enums = {};
@@ -83,8 +89,13 @@ struct Schema {
 /// "com.acme" of "com.acme.Quotes"; empty without a dot.
 std::string_view package_of(std::string_view name) noexcept;
 
-/// Services of package `package`; others are left out.
-Schema make_schema(std::string_view package, std::span<const ServiceInfo* const> services);
+/// Services of package `package`; others are left out. `imported`: of all services.
+SETTEE_API Schema make_schema(std::string_view package,
+                              std::span<const ServiceInfo* const> services,
+                              const ImportedFiles& imported);
+
+/// Of a type or service in the schema; a name that begins with a dot is whole already.
+std::string full_name(const Schema& schema, std::string_view name);
 
 /// What JSON calls a field of this name.
 std::string json_name(std::string_view field);
