@@ -431,6 +431,44 @@ TEST_F(Http2BadInputTest, PathAndHostMustBeSome) {
   EXPECT_EQ(answer("http", "/hello", "good,evil"), 400);
 }
 
+// Java SOFARPC's client names no host.
+TEST_F(Http2BadInputTest, AnAuthorityNeedNotBeThere) {
+  table_->add("GET", "/host", [](Request request) -> Task<Response> {
+    co_return Response(200, "text/plain", request.headers.find("host") ? "some" : "none");
+  });
+  serve();
+  Http2Peer peer(port());
+  const std::string head = literal(":method", "GET") + literal(":scheme", "http");
+  ASSERT_TRUE(
+      peer.send(NGHTTP2_HEADERS, kEndHeaders | kEndStream, 1, head + literal(":path", "/host")));
+  EXPECT_EQ(peer.answer(1).body, "none");
+  ASSERT_TRUE(peer.send(NGHTTP2_HEADERS, kEndHeaders | kEndStream, 3, head));
+  EXPECT_EQ(peer.answer(3).status, -NGHTTP2_PROTOCOL_ERROR);
+}
+
+TEST_F(Http2BadInputTest, BodiesAndTrailersThatBreakTheRulesResetTheirStream) {
+  serve();
+  Http2Peer peer(port());
+  const auto answer = [&](std::uint32_t id, std::string_view length, int type, int flags,
+                          std::string_view payload) {
+    const std::string told = length.empty() ? "" : literal("content-length", length);
+    EXPECT_TRUE(peer.begin(id, "/echo", told));
+    EXPECT_TRUE(peer.send(type, flags, id, payload));
+    return peer.answer(id).status;
+  };
+  const int kAll = kEndHeaders | kEndStream;
+  EXPECT_EQ(answer(1, "2", NGHTTP2_DATA, kEndStream, "b"), -NGHTTP2_PROTOCOL_ERROR);
+  EXPECT_EQ(answer(3, "2", NGHTTP2_DATA, 0, "bbb"), -NGHTTP2_PROTOCOL_ERROR);
+  EXPECT_EQ(answer(5, "2", NGHTTP2_HEADERS, kAll, literal("x", "y")), -NGHTTP2_PROTOCOL_ERROR);
+  EXPECT_EQ(answer(7, "", NGHTTP2_HEADERS, kEndHeaders, literal("x", "y")),
+            -NGHTTP2_PROTOCOL_ERROR);
+  EXPECT_EQ(answer(9, "", NGHTTP2_HEADERS, kAll, literal(":path", "/")), -NGHTTP2_PROTOCOL_ERROR);
+  ASSERT_TRUE(peer.send(NGHTTP2_HEADERS, kAll, 11,
+                        wire::request_head("POST", "/echo") + literal("content-length", "1")));
+  EXPECT_EQ(peer.answer(11).status, -NGHTTP2_PROTOCOL_ERROR);
+  EXPECT_EQ(answer(13, "2", NGHTTP2_DATA, kEndStream, "bb"), 200);
+}
+
 TEST_F(Http2BadInputTest, WhatIsNoFrameEndsTheConnection) {
   serve();
   for (const std::string& bad :

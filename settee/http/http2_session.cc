@@ -12,6 +12,7 @@
 
 #include "settee/http/internal/characters.h"
 #include "settee/http/internal/exchange.h"
+#include "settee/http/internal/http2_rules.h"
 #include "settee/http/internal/http2_wire.h"
 
 namespace settee::inline v0::http {
@@ -84,11 +85,14 @@ class Http2Session::Stream final : public Carrier {
   void ended() override;
 
   void resume();
+  /// Ends it: what has come of its request breaks the rules.
+  void reset_malformed();
 
   Http2Session& session_;
   const std::int32_t id_;
   std::shared_ptr<Exchange> exchange_;
   Request request_;
+  Http2Rules rules_;
   std::string cookie_;  // its crumbs
   Headers trailers_;    // of the request
   Http2Outflow out_;
@@ -174,6 +178,10 @@ struct Http2Session::Glue {
       me.stop_peer(RefusedBy::kHeader, "a header block of more than four times max_header");
       return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
+    if (!stream->rules_.field(name, value)) {
+      stream->reset_malformed();
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;  // the rest of the block is passed over
+    }
     if (stream->header_bytes_ > options.max_header || ++stream->fields_ > options.max_fields) {
       stream->refused_ = 431;
       return 0;
@@ -233,20 +241,28 @@ struct Http2Session::Glue {
         Stream* const stream = Glue::stream(session, frame->hd.stream_id);
         if (stream == nullptr) return 0;
         const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-        if (!stream->begun_) {
+        const bool good =
+            (stream->begun_ ? end : stream->rules_.head_end()) && (!end || stream->rules_.end());
+        if (!good) {
+          stream->reset_malformed();
+        } else if (!stream->begun_) {
           me.begin(*stream, !end);
-        } else if (end) {
+        } else {
           me.end_body(*stream);
         }
         return 0;
       }
-      case NGHTTP2_DATA:
-        if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
-          if (Stream* const stream = Glue::stream(session, frame->hd.stream_id)) {
-            me.end_body(*stream);
-          }
+      case NGHTTP2_DATA: {
+        if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
+        Stream* const stream = Glue::stream(session, frame->hd.stream_id);
+        if (stream == nullptr || stream->reset_) return 0;
+        if (stream->rules_.end()) {
+          me.end_body(*stream);
+        } else {
+          stream->reset_malformed();
         }
         return 0;
+      }
       default: return 0;
     }
   }
@@ -254,7 +270,9 @@ struct Http2Session::Glue {
   static int on_data_chunk(nghttp2_session* session, std::uint8_t, std::int32_t id,
                            const std::uint8_t* data, std::size_t size, void* user) {
     Stream* const stream = Glue::stream(session, id);
-    if (stream == nullptr || !stream->exchange_) {
+    const bool good = stream != nullptr && !stream->reset_ && stream->rules_.data(size);
+    if (stream != nullptr && !good) stream->reset_malformed();
+    if (!good || !stream->exchange_) {
       nghttp2_session_consume(session, id, size);
       return 0;
     }
@@ -385,6 +403,12 @@ void Http2Session::Stream::abort(const Error&) {
   session_.pump_later();
 }
 
+void Http2Session::Stream::reset_malformed() {
+  if (std::exchange(reset_, true)) return;
+  nghttp2_submit_rst_stream(session_.native_->session, NGHTTP2_FLAG_NONE, id_,
+                            NGHTTP2_PROTOCOL_ERROR);
+}
+
 Http2Session::Http2Session(Link link)
     : Session(std::move(link)),
       native_(std::make_unique<Native>()),
@@ -412,6 +436,7 @@ void Http2Session::on_begin(net::Connection&) {
   // Ours is the smaller one, and is counted.
   nghttp2_option_set_stream_reset_rate_limit(setup.option(), core().options.max_resets + 1'000,
                                              static_cast<std::uint64_t>(kResetsPerSecond) + 50);
+  nghttp2_option_set_no_http_messaging(setup.option(), 1);  // Http2Rules do it
   const int made =
       nghttp2_session_server_new2(&native_->session, setup.callbacks(), this, setup.option());
   if (made != 0) throw std::bad_alloc();
@@ -458,7 +483,7 @@ void Http2Session::begin(Stream& stream, bool body) {
   if (!stream.cookie_.empty()) {
     request.headers.add_checked("cookie", std::exchange(stream.cookie_, {}));
   }
-  // nghttp2 looks at the path only if the scheme is http or https.
+  // The rules look at the path only if the scheme is http or https.
   const bool path =
       request.target.starts_with('/') || (request.target == "*" && request.method == "OPTIONS");
   if (request.method == "CONNECT") {
@@ -477,17 +502,11 @@ void Http2Session::begin(Stream& stream, bool body) {
     if (!head) stream.send_body(response.body.bytes(), true);
     return;
   }
-  std::optional<std::uint64_t> length;
-  if (const auto told = request.headers.find("content-length")) {
-    std::uint64_t value = 0;  // nghttp2 has looked at its form, and compares it with what comes
-    for (const char c : *told) value = value * 10 + static_cast<std::uint64_t>(c - '0');
-    length = value;
-  }
   stream.exchange_ = std::make_shared<Exchange>(wire_.core, loop(), stream);
   const std::shared_ptr<Exchange> held = stream.exchange_;
   ++*handlers_;
   held->on_handler_end = [handlers = handlers_] { --*handlers; };
-  held->begin(std::move(request), body, length);
+  held->begin(std::move(request), body, stream.rules_.length());
 }
 
 void Http2Session::take_body(Stream& stream, std::span<const std::uint8_t> data) {

@@ -175,7 +175,7 @@ class SETTEE_API Request {
   std::string method = "GET";
   /// As sent: "/path?query", or "*" with OPTIONS.
   std::string target = "/";
-  Headers headers = {};  ///< With "host", also for HTTP/2.
+  Headers headers = {};  ///< With "host", also for HTTP/2 if its peer names one.
   Body body = {};
   std::shared_ptr<const Peer> peer = {};  ///< Set in a server.
 

@@ -49,7 +49,7 @@ final class Peer {
       Map.entry("future_fail", "exceptions are text"),
       Map.entry("callback_fail", "exceptions are text"),
       Map.entry("unknown_service", "the service is named without a version"),
-      Map.entry("concurrent", "threads that call at once may get each other's answers"),
+      Map.entry("concurrent", "its client mixes up the answers of threads that call at once"),
       Map.entry("large_answer", "its transport.payload.max is 8 MiB"),
       Map.entry("large_request", "its transport.payload.max is 8 MiB"),
       Map.entry("generic_object", "its answers are not decoded into a GenericObject"),
