@@ -12,6 +12,7 @@
 
 #include "settee/http/internal/characters.h"
 #include "settee/http/internal/exchange.h"
+#include "settee/http/internal/http2_memory.h"
 #include "settee/http/internal/http2_rules.h"
 #include "settee/http/internal/http2_wire.h"
 
@@ -73,6 +74,11 @@ class Http2Session::Stream final : public Carrier {
  public:
   Stream(Http2Session& session, std::int32_t id) : session_(session), id_(id) {}
 
+  static void* operator new(std::size_t size) { return settee::detail::frame_allocate(size); }
+  static void operator delete(void* memory, std::size_t size) noexcept {
+    settee::detail::frame_free(memory, size);
+  }
+
   void send_head(const Response& response, std::optional<std::uint64_t> length, bool end) override;
   void send_body(Bytes bytes, bool end) override;
   void send_trailers(const Headers& trailers) override;
@@ -90,6 +96,7 @@ class Http2Session::Stream final : public Carrier {
 
   Http2Session& session_;
   const std::int32_t id_;
+  std::size_t place_ = 0;  // among the session's
   std::shared_ptr<Exchange> exchange_;
   Request request_;
   Http2Rules rules_;
@@ -144,8 +151,9 @@ struct Http2Session::Glue {
   }
 
   static int on_begin_headers(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
-    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     Http2Session& me = self(user);
+    me.head_of_ = Glue::stream(session, frame->hd.stream_id);
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     if (!me.may_begin()) {
       me.core().refused(RefusedBy::kStreams);
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
@@ -159,17 +167,17 @@ struct Http2Session::Glue {
     made->request_.headers.reserve(16, 512);
     made->request_.peer = me.wire_.peer;
     nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, made.get());
-    me.streams_[frame->hd.stream_id] = std::move(made);
+    me.head_of_ = made.get();
+    me.keep(std::move(made));
     return 0;
   }
 
-  static int on_header(nghttp2_session* session, const nghttp2_frame* frame,
-                       const std::uint8_t* name_data, std::size_t name_size,
-                       const std::uint8_t* value_data, std::size_t value_size, std::uint8_t,
-                       void* user) {
-    Stream* const stream = Glue::stream(session, frame->hd.stream_id);
-    if (stream == nullptr) return 0;
+  static int on_header(nghttp2_session*, const nghttp2_frame*, const std::uint8_t* name_data,
+                       std::size_t name_size, const std::uint8_t* value_data,
+                       std::size_t value_size, std::uint8_t, void* user) {
     Http2Session& me = self(user);
+    Stream* const stream = me.head_of_;
+    if (stream == nullptr) return 0;
     const ServerOptions& options = me.core().options;
     const std::string_view name(reinterpret_cast<const char*>(name_data), name_size);
     const std::string_view value(reinterpret_cast<const char*>(value_data), value_size);
@@ -191,18 +199,18 @@ struct Http2Session::Glue {
       return 0;
     }
     Request& request = stream->request_;
-    if (name == ":method") {
-      request.method = value;
-    } else if (name == ":path") {
-      if (value.size() > options.max_target) {
-        stream->refused_ = 414;
-      } else {
-        request.target = value;
+    if (name.starts_with(':')) {
+      if (name == ":method") {
+        request.method = value;
+      } else if (name == ":path") {
+        if (value.size() > options.max_target) {
+          stream->refused_ = 414;
+        } else {
+          request.target = value;
+        }
+      } else if (name == ":authority") {
+        request.headers.add_checked("host", value);
       }
-    } else if (name == ":authority") {
-      request.headers.add_checked("host", value);
-    } else if (name.starts_with(':')) {
-      return 0;
     } else if (name == "host") {
       // Two of them must be the same, or somebody is to be misled.
       if (const auto host = request.headers.find("host")) {
@@ -307,9 +315,11 @@ struct Http2Session::Glue {
   static int on_stream_close(nghttp2_session* session, std::int32_t id, std::uint32_t error,
                              void* user) {
     Http2Session& me = self(user);
-    const auto found = me.streams_.find(id);
-    if (found == me.streams_.end()) return 0;
-    Stream& stream = *found->second;
+    Stream* const closed = Glue::stream(session, id);
+    if (closed == nullptr) return 0;
+    Stream& stream = *closed;
+    if (me.head_of_ == closed) me.head_of_ = nullptr;
+    if (me.upgraded_ == closed) me.upgraded_ = nullptr;
     nghttp2_session_set_stream_user_data(session, id, nullptr);
     if (stream.unconsumed_ > 0) nghttp2_session_consume_connection(session, stream.unconsumed_);
     me.collected_ -= std::exchange(stream.collected_, 0);
@@ -318,8 +328,7 @@ struct Http2Session::Glue {
           Error(Code::kCancelled, fmt::format("the stream was reset by {} ({})", me.peer_text(),
                                               nghttp2_http2_strerror(error))));
     }
-    me.gone_.push_back(std::move(found->second));
-    me.streams_.erase(found);
+    me.let_go(stream);
     me.since_ = me.loop().now();
     return 0;
   }
@@ -424,7 +433,7 @@ Http2Session::Http2Session(Link link, Request first, std::string settings)
 }
 
 Http2Session::~Http2Session() {
-  for (auto& [id, stream] : streams_) {
+  for (const auto& stream : streams_) {
     if (stream->exchange_) stream->exchange_->cut(Error(Code::kStopped, "the loop has ended"));
   }
 }
@@ -437,8 +446,8 @@ void Http2Session::on_begin(net::Connection&) {
   nghttp2_option_set_stream_reset_rate_limit(setup.option(), core().options.max_resets + 1'000,
                                              static_cast<std::uint64_t>(kResetsPerSecond) + 50);
   nghttp2_option_set_no_http_messaging(setup.option(), 1);  // Http2Rules do it
-  const int made =
-      nghttp2_session_server_new2(&native_->session, setup.callbacks(), this, setup.option());
+  const int made = nghttp2_session_server_new3(&native_->session, setup.callbacks(), this,
+                                               setup.option(), Http2Memory::functions());
   if (made != 0) throw std::bad_alloc();
   nghttp2_session* const session = native_->session;
   const ServerOptions& options = core().options;
@@ -465,11 +474,27 @@ void Http2Session::on_begin(net::Connection&) {
       connection().close(refusal(RefusedBy::kBadRequest, "its HTTP2-Settings cannot be used"));
       return;
     }
-    streams_[1] = std::move(stream);
-    upgraded_ = true;
+    upgraded_ = stream.get();
+    keep(std::move(stream));
   }
   if (core().draining.load(std::memory_order_relaxed)) drain();
   pump();
+}
+
+void Http2Session::keep(std::unique_ptr<Stream> stream) {
+  stream->place_ = streams_.size();
+  streams_.push_back(std::move(stream));
+}
+
+// Within a callback: who called may still use it.
+void Http2Session::let_go(Stream& stream) {
+  std::unique_ptr<Stream>& place = streams_[stream.place_];
+  gone_.push_back(std::move(place));
+  if (&place != &streams_.back()) {
+    place = std::move(streams_.back());
+    place->place_ = stream.place_;
+  }
+  streams_.pop_back();
 }
 
 bool Http2Session::may_begin() const { return *handlers_ < core().options.max_streams; }
@@ -502,7 +527,8 @@ void Http2Session::begin(Stream& stream, bool body) {
     if (!head) stream.send_body(response.body.bytes(), true);
     return;
   }
-  stream.exchange_ = std::make_shared<Exchange>(wire_.core, loop(), stream);
+  stream.exchange_ =
+      std::allocate_shared<Exchange>(PoolAllocator<Exchange>(), wire_.core, loop(), stream);
   const std::shared_ptr<Exchange> held = stream.exchange_;
   ++*handlers_;
   held->on_handler_end = [handlers = handlers_] { --*handlers; };
@@ -546,8 +572,10 @@ void Http2Session::follow_heads(std::span<const std::uint8_t> data) {
       frame_left_ -= part;
       data = data.subspan(part);
     } else {
-      frame_head_[frame_head_size_++] = data.front();
-      data = data.subspan(1);
+      const std::size_t part = std::min(sizeof frame_head_ - frame_head_size_, data.size());
+      std::memcpy(frame_head_ + frame_head_size_, data.data(), part);
+      frame_head_size_ += part;
+      data = data.subspan(part);
       if (frame_head_size_ < sizeof frame_head_) continue;
       frame_head_size_ = 0;
       frame_left_ = std::size_t{frame_head_[0]} << 16 | frame_head_[1] << 8 | frame_head_[2];
@@ -566,9 +594,7 @@ net::Protocol::Taken Http2Session::on_data(net::Connection& connection,
   const ssize_t taken = nghttp2_session_mem_recv(native_->session, data.data(), data.size());
   // An upgraded request is answered when its peer has said that it is ready: curl, for one, has little
   // room for what comes right behind the 101.
-  if (greeted_ && std::exchange(upgraded_, false)) {
-    if (const auto first = streams_.find(1); first != streams_.end()) begin(*first->second, false);
-  }
+  if (greeted_ && upgraded_ != nullptr) begin(*std::exchange(upgraded_, nullptr), false);
   busy_ = false;
   gone_.clear();
   if (stopped_by_) {
@@ -609,7 +635,7 @@ void Http2Session::pump() {
   }
   // Answers that waited for room go on; what they give comes in the next round.
   std::vector<std::shared_ptr<Exchange>> roomy;
-  for (auto& [id, stream] : streams_) {
+  for (const auto& stream : streams_) {
     if (stream->exchange_ && stream->exchange_->waits_for_room() && stream->has_room()) {
       roomy.push_back(stream->exchange_);
     }
@@ -664,7 +690,7 @@ void Http2Session::on_close(net::Connection&, const Error& why) {
   disarm();
   pump_hook_.unqueue();
   std::vector<std::shared_ptr<Exchange>> held;
-  for (auto& [id, stream] : streams_) {
+  for (const auto& stream : streams_) {
     if (stream->exchange_) held.push_back(stream->exchange_);
   }
   for (const auto& exchange : held) exchange->cut(why);
@@ -701,21 +727,21 @@ void Http2Session::look_at_streams(TimePoint now) {
   if (connection().congested() || nghttp2_session_get_local_window_size(native_->session) <= 0) {
     held_up_ = now;
   }
-  for (auto& [id, stream] : streams_) {
+  for (const auto& stream : streams_) {
     if (!stream->exchange_) continue;
     if (stream->exchange_->body_late(now, held_up_)) slow.push_back(stream->exchange_);
   }
   for (const auto& exchange : slow) {
     exchange->refuse(RefusedBy::kBodyTimeout, Response::problem(408, "the body comes too slowly"));
   }
-  for (auto& [id, stream] : streams_) {
+  for (const auto& stream : streams_) {
     if (stream->out_.bytes.empty() || now - stream->moved_ < options.write_timeout ||
         stream->reset_) {
       continue;
     }
     core().refused(RefusedBy::kWriteTimeout);
     stream->reset_ = true;
-    nghttp2_submit_rst_stream(native_->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+    nghttp2_submit_rst_stream(native_->session, NGHTTP2_FLAG_NONE, stream->id_, NGHTTP2_CANCEL);
   }
 }
 

@@ -15,8 +15,10 @@ namespace settee::inline v0::rpc {
 
 std::string unique_name(std::string_view interface_name, std::string_view version,
                         std::string_view unique_id) {
-  std::string name = fmt::format("{}:{}", interface_name, version);
-  if (!unique_id.empty()) name += fmt::format(":{}", unique_id);
+  std::string name;
+  name.reserve(interface_name.size() + version.size() + unique_id.size() + 2);
+  name.append(interface_name).append(":").append(version);
+  if (!unique_id.empty()) name.append(":").append(unique_id);
   return name;
 }
 

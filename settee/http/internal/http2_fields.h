@@ -7,6 +7,8 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include <cstddef>
+#include <memory_resource>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,8 +55,10 @@ class FieldList {
     return name != "te" || value == "trailers";
   }
 
-  std::string names_;  // never grows beyond what was reserved
-  std::vector<nghttp2_nv> fields_;
+  std::byte room_[1024];  // enough for most
+  std::pmr::monotonic_buffer_resource memory_{room_, sizeof room_};
+  std::pmr::string names_{&memory_};  // never grows beyond what was reserved
+  std::pmr::vector<nghttp2_nv> fields_{&memory_};
 };
 
 }  // namespace settee::inline v0::http

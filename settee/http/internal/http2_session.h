@@ -10,7 +10,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "settee/http/internal/server_core.h"
@@ -58,6 +57,8 @@ class Http2Session final : public Session, private Timer {
   /// Ends the connection: this peer does it harm. Within a callback; the rest follows it.
   void stop_peer(RefusedBy by, std::string rule);
   void leave_if_done();
+  void keep(std::unique_ptr<Stream> stream);
+  void let_go(Stream& stream);
   bool may_begin() const;
   void begin(Stream& stream, bool body);
   void take_body(Stream& stream, std::span<const std::uint8_t> data);
@@ -66,8 +67,10 @@ class Http2Session final : public Session, private Timer {
   void look_at_streams(TimePoint now);
 
   std::unique_ptr<Native> native_;
-  std::unordered_map<std::int32_t, std::unique_ptr<Stream>> streams_;
+  std::vector<std::unique_ptr<Stream>> streams_;
   std::vector<std::unique_ptr<Stream>> gone_;  // closed within a callback
+  Stream* head_of_ = nullptr;                  // whose header block comes
+  Stream* upgraded_ = nullptr;                 // not begun yet
   std::shared_ptr<std::size_t> handlers_;      // that run, also of streams that are gone
   std::optional<Request> first_;               // of an upgrade
   std::string settings_;
@@ -86,9 +89,8 @@ class Http2Session final : public Session, private Timer {
   bool head_ends_ = false;  // with this frame
   std::optional<RefusedBy> stopped_by_;
   std::string stopped_rule_;
-  bool greeted_ = false;   // the peer's SETTINGS have come
-  bool upgraded_ = false;  // and stream 1 is not begun yet
-  bool busy_ = false;      // nghttp2 is on the stack
+  bool greeted_ = false;  // the peer's SETTINGS have come
+  bool busy_ = false;     // nghttp2 is on the stack
   bool draining_ = false;
   bool leaving_ = false;
 };

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "settee/base/bytes.h"
 #include "settee/http/internal/http2_fields.h"
@@ -91,9 +92,12 @@ struct Http2Outflow {
   }
   void write_frame(Buffer& to, const std::uint8_t* head, std::size_t size) {
     to.append(head, 9);
-    if (size == 0) return;
-    to.append(bytes.slice(0, size));
-    bytes.consume(size);
+    if (size == bytes.size()) {
+      to.append(std::move(bytes));
+    } else if (size > 0) {
+      to.append(bytes.slice(0, size));
+      bytes.consume(size);
+    }
   }
 };
 
