@@ -21,6 +21,13 @@ namespace {
 // However deep the limit allows: reading recurses.
 constexpr std::uint32_t kDeepest = 1000;
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+// The parser of usual texts keeps its tables: to make them costs more than to read a small text.
+constexpr std::size_t kUsualText = 4096;
+
+ondemand::parser& usual_parser() {
+  static thread_local ondemand::parser parser(kUsualText);
+  return parser;
+}
 
 Error limit_error(const char* name, std::uint64_t limit, std::size_t at) {
   return Error(Code::kLimit, std::string("json: limit '") + name + "' of " + std::to_string(limit) +
@@ -54,9 +61,13 @@ class Indexer {
 
  private:
   bool walk() {
-    ondemand::parser parser(std::numeric_limits<std::uint32_t>::max());
+    ondemand::parser large(std::numeric_limits<std::uint32_t>::max());
+    ondemand::parser& parser = size_ <= kUsualText ? usual_parser() : large;
     // Its own bound on depth is only for its debug checks, but these write to a table of that size.
-    if (failed(parser.allocate(size_, kDeepest + 8))) return false;
+    if (parser.capacity() == 0 &&
+        failed(parser.allocate(std::max(size_, kUsualText), kDeepest + 8))) {
+      return false;
+    }
     ondemand::document root;
     if (failed(parser.iterate(document_.text_.get(), size_, size_ + simdjson::SIMDJSON_PADDING)
                    .get(root))) {

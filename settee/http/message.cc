@@ -22,10 +22,7 @@ const char* to_string(Version version) noexcept {
   return "HTTP";
 }
 
-bool same_name(std::string_view a, std::string_view b) noexcept {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return lower(x) == lower(y); });
-}
+bool same_name(std::string_view a, std::string_view b) noexcept { return same_text(a, b); }
 
 void Headers::add(std::string_view name, std::string_view value) {
   if (!is_token(name)) {
@@ -72,7 +69,7 @@ void Headers::reserve(std::size_t fields, std::size_t bytes) {
 
 std::size_t Headers::remove(std::string_view name) noexcept {
   const std::size_t removed = std::erase_if(entries_, [&](const Entry& entry) {
-    return same_name(std::string_view(text_).substr(entry.at, entry.name_size), name);
+    return same_text({text_.data() + entry.at, entry.name_size}, name);
   });
   if (removed == 0) return 0;
   // The rest moves up: set() again and again must not make the text grow.
@@ -93,9 +90,11 @@ void Headers::clear() noexcept {
 }
 
 std::optional<std::string_view> Headers::find(std::string_view name) const noexcept {
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    if (entries_[i].name_size != name.size()) continue;
-    if (const Field field = at(i); same_name(field.name, name)) return field.value;
+  for (const Entry& entry : entries_) {
+    const char* const at = text_.data() + entry.at;
+    if (same_text({at, entry.name_size}, name)) {
+      return std::string_view(at + entry.name_size, entry.value_size);
+    }
   }
   return std::nullopt;
 }
@@ -205,6 +204,7 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus) {
 
 Response::Response(int status_code, std::string_view content_type, Body content)
     : status(status_code), body(std::move(content)) {
+  headers.reserve(4, 128);
   headers.add("content-type", content_type);
 }
 

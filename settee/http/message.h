@@ -90,9 +90,8 @@ class SETTEE_API Headers {
   bool empty() const noexcept { return entries_.empty(); }
   Field at(std::size_t index) const noexcept {
     const Entry& entry = entries_[index];
-    const std::string_view text(text_);
-    return {text.substr(entry.at, entry.name_size),
-            text.substr(entry.at + entry.name_size, entry.value_size)};
+    const char* const name = text_.data() + entry.at;
+    return {{name, entry.name_size}, {name + entry.name_size, entry.value_size}};
   }
   Iterator begin() const noexcept { return {*this, 0}; }
   Iterator end() const noexcept { return {*this, entries_.size()}; }

@@ -107,10 +107,10 @@ void HttpBinding::admit(const ServiceTable&, const ServiceEntry&) {}
 ServiceEntry* find_service(Server::Core& core, std::string_view name) {
   ServerLoop& own = core.of(*Loop::current());
   core.refresh(own);
-  if (ServiceEntry* const found = own.table->find(name)) return found;
   // SOFARPC's servers know services by interface and unique id there, whatever their version.
   const std::size_t colon = name.find(':');
   if (colon == std::string_view::npos) return own.table->find(unique_name(name, "1.0", ""));
+  if (ServiceEntry* const found = own.table->find(name)) return found;
   return own.table->find(unique_name(name.substr(0, colon), "1.0", name.substr(colon + 1)));
 }
 

@@ -17,8 +17,8 @@ std::string unique_name(std::string_view interface_name, std::string_view versio
                         std::string_view unique_id) {
   std::string name;
   name.reserve(interface_name.size() + version.size() + unique_id.size() + 2);
-  name.append(interface_name).append(":").append(version);
-  if (!unique_id.empty()) name.append(":").append(unique_id);
+  name.append(interface_name).append(1, ':').append(version);
+  if (!unique_id.empty()) name.append(1, ':').append(unique_id);
   return name;
 }
 

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -19,10 +20,24 @@ constexpr char lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
 
-constexpr bool is_token(char c) noexcept {
-  return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+/// As same_name(), for who compares many.
+inline bool same_text(std::string_view a, std::string_view b) noexcept {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
+  }
+  return true;
 }
+
+inline constexpr std::array<bool, 256> kTokenCharacters = [] {
+  std::array<bool, 256> made{};
+  for (std::size_t c = '0'; c <= '9'; ++c) made[c] = true;
+  for (std::size_t c = 'a'; c <= 'z'; ++c) made[c] = made[c - 'a' + 'A'] = true;
+  for (const unsigned char c : std::string_view("!#$%&'*+-.^_`|~")) made[c] = true;
+  return made;
+}();
+
+constexpr bool is_token(char c) noexcept { return kTokenCharacters[static_cast<unsigned char>(c)]; }
 
 inline bool is_token(std::string_view text) noexcept {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return is_token(c); });

@@ -12,10 +12,9 @@ namespace {
 constexpr std::string_view kSerializeType = "sofa_head_serialize_type";
 
 bool contains(std::string_view text, std::string_view part) noexcept {
-  for (std::size_t i = 0; i + part.size() <= text.size(); ++i) {
-    if (http::same_name(text.substr(i, part.size()), part)) return true;
-  }
-  return false;
+  // `part` is in lower case, which only a letter's other case becomes by that bit.
+  const auto same = [](char a, char b) { return a == b || (a | 0x20) == b; };
+  return std::search(text.begin(), text.end(), part.begin(), part.end(), same) != text.end();
 }
 
 bool ends_with(std::string_view text, std::string_view end) noexcept {
