@@ -45,6 +45,12 @@ class Wire {
   void drain() {
     while (more()) in_.clear();
   }
+  /// Ends the connection with a reset, as one does that closes with unread bytes.
+  void reset() const {
+    sockaddr nowhere{};
+    nowhere.sa_family = AF_UNSPEC;
+    EXPECT_EQ(::connect(fd_, &nowhere, sizeof nowhere), 0);
+  }
   bool greet() {
     while (in_.size() < 24) {
       if (!more()) return false;
@@ -157,6 +163,9 @@ class ClientBadServerTest : public wire::HttpTest {
   Result<Response> ask(const std::string& url, std::string method = "GET") {
     Request request;
     request.method = std::move(method);
+    return ask(url, std::move(request));
+  }
+  Result<Response> ask(const std::string& url, Request request) {
     try {
       return client_->send(url, std::move(request)).get();
     } catch (const Error& error) {
@@ -291,6 +300,71 @@ TEST_F(ClientBadServerTest, AnAnswerBeforeTheBodyWasSentEndsTheSending) {
   request.method = "POST";
   request.body = std::make_unique<wire::Parts>(1'000'000, std::string(65536, 'x'));
   EXPECT_EQ(client_->send(server.at("http"), std::move(request)).get().status, 413);
+}
+
+// Its second part is there when the server has answered and gone.
+class LateParts final : public BodySource {
+ public:
+  explicit LateParts(const std::atomic<bool>& gone) : gone_(gone) {}
+  Task<std::optional<Bytes>> next() override {
+    if (given_++ > 0) {
+      co_await settee::sleep_for(1ms);  // what was given before is on its way
+      gone_.wait(false);                // and the loop cannot look at what comes
+    }
+    co_return std::optional<Bytes>(Bytes(std::string_view("part")));
+  }
+
+ private:
+  const std::atomic<bool>& gone_;
+  int given_ = 0;
+};
+
+TEST_F(ClientBadServerTest, AnAnswerIsReadThoughTheServerTakesNoMoreOfTheRequest) {
+  constexpr std::string_view kHead = "HTTP/1.1 413 Content Too Large\r\n";
+  const auto upload = [&](std::string_view bytes) {
+    std::atomic<bool> gone{false};
+    BadServer server([&](Wire& wire, int) {
+      wire.head();
+      wire.send(bytes);
+      wire.reset();
+      gone = true;
+      gone.notify_all();
+    });
+    Request request;
+    request.method = "POST";
+    request.body = std::make_unique<LateParts>(gone);
+    return ask(server.at("http"), std::move(request));
+  };
+  for (int i = 0; i < 2; ++i) {
+    const Result<Response> whole = upload(fmt::format("{}content-length: 5\r\n\r\nlarge", kHead));
+    ASSERT_TRUE(whole) << whole.error().what();
+    EXPECT_EQ(whole->status, 413);
+    EXPECT_EQ(whole->body.text(), "large");
+  }
+  EXPECT_EQ(stat("settee.http.client.connects"), 2) << "the first is of no use any more";
+  // It may have been cut anywhere.
+  const Result<Response> endless = upload(fmt::format("{}\r\nlar", kHead));
+  EXPECT_EQ(code(endless), Code::kConnectionClosed);
+}
+
+TEST_F(ClientBadServerTest, AResetBehindACompleteAnswerOfHttp2TakesNothingFromIt) {
+  BadServer server([](Wire& wire, int) {
+    if (!wire.greet()) return;
+    for (std::uint32_t stream = 1; stream < 7; stream += 2) {
+      wire.frame(NGHTTP2_HEADERS);
+      wire.send(wire::Http2Peer::frame(NGHTTP2_HEADERS, kEndStream | kEndHeaders, stream,
+                                       wire::literal(":status", "413")) +
+                wire::Http2Peer::frame(NGHTTP2_RST_STREAM, 0, stream, big_endian(0, 4)));
+    }
+    wire.drain();
+  });
+  for (int i = 0; i < 3; ++i) {
+    Request request;
+    request.method = "POST";
+    request.body = std::make_unique<wire::Parts>(1'000'000, std::string(65536, 'x'));
+    EXPECT_EQ(client_->send(server.at("h2c"), std::move(request)).get().status, 413);
+  }
+  EXPECT_EQ(server.connections(), 1);
 }
 
 TEST_F(ClientBadServerTest, WhatNobodyHasAskedForEndsTheConnection) {

@@ -103,7 +103,7 @@ void Connection::resume_reading() {
 
 void Connection::on_events(std::uint32_t events) {
   if (closed()) return;
-  if ((events & EPOLLOUT) != 0 && !writable_) {
+  if ((events & EPOLLOUT) != 0 && !writable_ && !broken_) {
     writable_ = true;
     flush();
   }
@@ -179,6 +179,10 @@ void Connection::on_end() {
   if (closed()) return;
   if (tls_ && !tls_->ended() && !tls_->detecting()) {
     close(tls_->cut_off());
+    return;
+  }
+  if (broken_ && tls_ == nullptr) {
+    close(*broken_);  // that is no good order
     return;
   }
   ended_by_peer_ = true;
@@ -259,15 +263,19 @@ void Connection::flush() {
         writable_ = false;
         break;
       }
-      if (tls_ && (errno == EPIPE || errno == ECONNRESET) && reads()) {
-        // The peer may have said why, in bytes that are there to be read.
+      const bool gone = errno == EPIPE || errno == ECONNRESET;
+      const Error why(
+          Code::kConnectionClosed,
+          fmt::format("connection with {}: writing: {}", peer_.to_string(), std::strerror(errno)));
+      if (gone && (tls_ || options_.read_when_congested) && reads()) {
+        // The peer may have said why, or have answered, in bytes that are there to be read.
+        broken_ = why;
         writable_ = false;
         readable_ = ended_ = true;
         loop_.next_turn(read_hook_);
         return;
       }
-      close(Error(Code::kConnectionClosed, fmt::format("connection with {}: writing: {}",
-                                                       peer_.to_string(), std::strerror(errno))));
+      close(why);
       return;
     }
     stats_.writes.add();

@@ -193,6 +193,7 @@ class SETTEE_API Connection final : public Watcher,
   Hook read_hook_;
   Linger linger_;
   std::optional<Error> closing_;
+  std::optional<Error> broken_;  // nothing can be written any more, but what came can be read
   ConnectionOptions options_;
   ConnectionStats stats_;
   SocketAddress peer_;
