@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures what a call costs a server over HTTP/1.1, HTTP/2 and gRPC. See bench/README.md.
 
-The load comes from h2load (Debian: nghttp2-client), of which only the server's CPU time is counted.
-Beside Settee's echo_server: gRPC C++ (bench_grpc_server), and nginx and nghttpd with a constant
-body, where they are installed. Rounds are interleaved; the median of each is told.
+The load comes from wrk for HTTP/1.1 and from h2load (Debian: nghttp2-client) for HTTP/2; only the
+server's CPU time is counted. Beside Settee's echo_server: a bare epoll loop that answers HTTP/1.1
+(bench_http_floor_server), gRPC C++ (bench_grpc_server), and nginx and nghttpd with a constant body,
+where they are installed. Rounds are interleaved; the median of each is told.
 """
 
 import argparse
@@ -56,21 +57,56 @@ class Run(Bench):
         path.write_bytes(content)
         return str(path)
 
-    def load(self, pid, url, requests, *options):
+    def load(self, pid, url, requests, load):
         """Server CPU microseconds of one request."""
-        warm = max(2000, requests // 20)
-        self.h2load(url, warm, *options)
+        load(url, max(2000, requests // 20))
         before = cpu_us(pid)
-        self.h2load(url, requests, *options)
-        return (cpu_us(pid) - before) / requests
+        done = load(url, requests)
+        return (cpu_us(pid) - before) / done
 
-    def h2load(self, url, requests, *options):
-        command = self.pinned(["h2load", "-n", requests, *options, url])
-        text = subprocess.run(command, capture_output=True, text=True, timeout=300).stdout
-        done = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored", text)
-        statuses = re.search(r"status codes: (\d+) 2xx", text)
-        if not done or (int(done[1]), done[2], done[3]) != (requests, "0", "0") or not statuses:
-            raise Failure(f"`{' '.join(map(str, command))}`: {text[-500:]}")
+    def wrk(self, connections, pipelined):
+        """A load of POST requests, so many in one write on each connection."""
+        script = self.file("wrk.lua")
+        script.write_text(f"""
+wrk.method = "POST"
+wrk.body = '["{TEXT}"]'
+wrk.headers["content-type"] = "application/json"
+local batch
+init = function() batch = string.rep(wrk.format(), {pipelined}) end
+request = function() return batch end
+""")
+
+        def run(url, requests):
+            seconds = max(1, round(requests / 20000))
+            command = self.pinned(["wrk", "-t", 1, "-c", connections, "-d", seconds, "-s", script,
+                                   url])
+            text = subprocess.run(command, capture_output=True, text=True, timeout=300).stdout
+            done = re.search(r"(\d+) requests in", text)
+            if not done or done[1] == "0" or "Non-2xx" in text or "Socket errors" in text:
+                raise Failure(f"`{' '.join(map(str, command))}`: {text[-500:]}")
+            return int(done[1])
+
+        return run
+
+    def h2load(self, *options):
+        def run(url, requests):
+            command = self.pinned(["h2load", "-n", requests, *options, url])
+            text = subprocess.run(command, capture_output=True, text=True, timeout=300).stdout
+            done = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored", text)
+            statuses = re.search(r"status codes: (\d+) 2xx", text)
+            if not done or (int(done[1]), done[2], done[3]) != (requests, "0", "0") or not statuses:
+                raise Failure(f"`{' '.join(map(str, command))}`: {text[-500:]}")
+            return requests
+
+        return run
+
+    def certificate(self):
+        key, certificate = self.file("key.pem"), self.file("certificate.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                        "/CN=localhost", "-keyout", key, "-out", certificate], check=True,
+                       capture_output=True)
+        return [certificate, key]
 
     @contextlib.contextmanager
     def foreign(self, name, port):
@@ -103,42 +139,50 @@ http {{ access_log off; keepalive_requests 100000000; types {{ }}
             process.wait(10)
 
 
+ECHO = "/com.settee.bench.Echo/echo"
+
+
 def cases(run):
-    """Name, server, path, requests, h2load's options."""
-    json_type = ["-d", run.json, "-H", "content-type: application/json"]
+    """Name, server, path, requests, load."""
+    post = ["-d", run.json, "-H", "content-type: application/json"]
     grpc = ["-d", run.grpc, "-H", "content-type: application/grpc", "-H", "te: trailers"]
     n = run.args.requests
+    one, pipelined = run.wrk(32, 1), run.wrk(1, 16)
     return [
-        ("h1 32 connections", "settee", "/com.settee.bench.Echo/echo", n,
-         ["--h1", "-c", 32, "-m", 1, *json_type]),
-        ("h1 32 connections", "nginx", "/echo", n, ["--h1", "-c", 32, "-m", 1]),
-        # h2load pipelines what has no body.
-        ("h1 pipelined 16", "settee", f"/com.settee.bench.Echo/echo?text={TEXT}", 3 * n,
-         ["--h1", "-c", 1, "-m", 16]),
-        ("h1 pipelined 16", "nginx", "/echo", 3 * n, ["--h1", "-c", 1, "-m", 16]),
-        ("h2 32 streams", "settee", "/com.settee.bench.Echo/echo", 2 * n,
-         ["-c", 1, "-m", 32, *json_type]),
-        ("h2 32 streams", "nghttpd", "/echo", 2 * n, ["-c", 1, "-m", 32]),
-        ("gRPC 32 streams", "settee", "/com.settee.bench.Echo/echo", 2 * n,
-         ["-c", 1, "-m", 32, *grpc]),
-        ("gRPC 32 streams", "grpc", "/settee.bench.Echo/Echo", n, ["-c", 1, "-m", 32, *grpc]),
-        ("gRPC 10 x 10 streams", "settee", "/com.settee.bench.Echo/echo", 2 * n,
-         ["-c", 10, "-m", 10, *grpc]),
-        ("gRPC 10 x 10 streams", "grpc", "/settee.bench.Echo/Echo", n, ["-c", 10, "-m", 10, *grpc]),
+        ("h1 32 connections", "settee", ECHO, n, one),
+        ("h1 32 connections", "floor", ECHO, n, one),
+        ("h1 32 connections", "nginx", "/echo", n, one),
+        ("h1 pipelined 16", "settee", ECHO, 3 * n, pipelined),
+        ("h1 pipelined 16", "floor", ECHO, 3 * n, pipelined),
+        ("h1 pipelined 16", "nginx", "/echo", 3 * n, pipelined),
+        ("h1 pipelined 16", "settee, TLS", ECHO, 3 * n, pipelined),
+        ("h2 32 streams", "settee", ECHO, 2 * n, run.h2load("-c", 1, "-m", 32, *post)),
+        ("h2 32 streams", "settee, TLS", ECHO, 2 * n, run.h2load("-c", 1, "-m", 32, *post)),
+        ("h2 32 streams", "nghttpd", "/echo", 2 * n, run.h2load("-c", 1, "-m", 32)),
+        ("gRPC 32 streams", "settee", ECHO, 2 * n, run.h2load("-c", 1, "-m", 32, *grpc)),
+        ("gRPC 32 streams", "grpc", "/settee.bench.Echo/Echo", n,
+         run.h2load("-c", 1, "-m", 32, *grpc)),
+        ("gRPC 10 x 10 streams", "settee", ECHO, 2 * n, run.h2load("-c", 10, "-m", 10, *grpc)),
+        ("gRPC 10 x 10 streams", "grpc", "/settee.bench.Echo/Echo", n,
+         run.h2load("-c", 10, "-m", 10, *grpc)),
     ]
 
 
-def measure(run, server, path, requests, options):
+def measure(run, server, path, requests, load):
     if server in ("nginx", "nghttpd"):
         if not shutil.which(server):
             return None
         port = free_port()
         with run.foreign(server, port) as pid:
-            return run.load(pid, f"http://127.0.0.1:{port}{path}", requests, *options)
-    program = "echo_server" if server == "settee" else "bench_grpc_server"
-    with run.server([run.program(program)]) as started:
-        return run.load(started.pid, f"http://127.0.0.1:{started.port}{path}", requests,
-                        *options)
+            return run.load(pid, f"http://127.0.0.1:{port}{path}", requests, load)
+    command = [run.program({"floor": "bench_http_floor_server",
+                            "grpc": "bench_grpc_server"}.get(server, "echo_server"))]
+    scheme = "http"
+    if server.endswith("TLS"):
+        command += ["--tls", *run.certificate()]
+        scheme = "https"
+    with run.server(command) as started:
+        return run.load(started.pid, f"{scheme}://127.0.0.1:{started.port}{path}", requests, load)
 
 
 def main():
@@ -149,9 +193,10 @@ def main():
     parser.add_argument("--requests", type=int, default=20000)
     parser.add_argument("--only", default="", help="a regular expression of case names")
     args = parser.parse_args()
-    if not shutil.which("h2load"):
-        print("bench/http.py: h2load is missing (Debian: nghttp2-client)", file=sys.stderr)
-        return 2
+    for program, package in (("wrk", "wrk"), ("h2load", "nghttp2-client")):
+        if not shutil.which(program):
+            print(f"bench/http.py: {program} is missing (Debian: {package})", file=sys.stderr)
+            return 2
     if OWN_NETWORK in os.environ:
         set_up_own_network()
     else:
@@ -160,11 +205,11 @@ def main():
         run = Run(args, scratch)
         found = {}
         for number in range(args.rounds):
-            for name, server, path, requests, options in cases(run):
+            for name, server, path, requests, load in cases(run):
                 if not re.search(args.only, name):
                     continue
                 progress(f"round {number + 1}: {name}, {server}")
-                value = measure(run, server, path, requests, options)
+                value = measure(run, server, path, requests, load)
                 if value is not None:
                     found.setdefault((name, server), []).append(value)
     print(f"Server CPU, microseconds per request; {network()}; median of {args.rounds} rounds\n")
@@ -173,7 +218,9 @@ def main():
     for (name, server), values in found.items():
         ours = found.get((name, "settee"))
         share = ""
-        if server != "settee" and ours:
+        if server == "settee, TLS" and ours:
+            share = f"TLS adds {statistics.median(b - a for a, b in zip(ours, values)):.2f} us"
+        elif server != "settee" and ours:
             share = f"{statistics.median(a / b for a, b in zip(ours, values)):.2f}"
         print(f"| {name} | {server} | {statistics.median(values):.2f} | {min(values):.2f} | "
               f"{max(values):.2f} | {share} |")
