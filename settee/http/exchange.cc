@@ -56,6 +56,7 @@ Exchange::Exchange(std::shared_ptr<Server::Core> core, Loop& loop, Carrier& carr
     : core_(std::move(core)), loop_(loop), carrier_(&carrier) {}
 
 Exchange::~Exchange() {
+  if (running_) delist();  // the loop has ended under its handler
   if (inflow_) inflow_->bringer = nullptr;
   if (cancel_ != nullptr) cancel_->release();
 }
@@ -276,7 +277,7 @@ void Exchange::start() {
   phase_ = Phase::kHandling;
   running_ = true;
   core_->running.fetch_add(1, std::memory_order_relaxed);
-  core_->of(loop_).exchanges.insert(this);
+  enlist();
   const auto own = handler_->options().timeout;
   const auto timeout = own.count() > 0 ? own : core_->options.timeout;
   cancel_ = new CancelItem;
@@ -328,9 +329,22 @@ Response Exchange::problem_of(const Error& error) {
   return response;
 }
 
+void Exchange::enlist() noexcept {
+  Exchange*& first = core_->of(loop_).running;
+  next_running_ = first;
+  to_this_ = &first;
+  if (first != nullptr) first->to_this_ = &next_running_;
+  first = this;
+}
+
+void Exchange::delist() noexcept {
+  *to_this_ = next_running_;
+  if (next_running_ != nullptr) next_running_->to_this_ = to_this_;
+}
+
 void Exchange::handler_ended() noexcept {
   running_ = false;
-  core_->of(loop_).exchanges.erase(this);
+  delist();
   handler_.reset();
   drop_body();
   if (on_handler_end) std::exchange(on_handler_end, nullptr)();

@@ -63,22 +63,22 @@ struct Reading : beast::http::basic_parser<kRequest> {
       trailers.add_checked(name, value);
       return;
     }
-    if (kRequest && same_name(name, "host") && std::exchange(host_seen, true)) {
+    if (kRequest && same_text(name, "host") && std::exchange(host_seen, true)) {
       return refuse(400, "two Host fields", ec);
     }
-    if (same_name(name, "content-length")) {
+    if (same_text(name, "content-length")) {
       if (std::exchange(length_seen, true)) return refuse(400, "two Content-Length fields", ec);
       if (value.empty() || value.size() > 19 ||
           value.find_first_not_of("0123456789") != std::string_view::npos) {
         return refuse(400, "the Content-Length is not a number", ec);
       }
     }
-    if (same_name(name, "transfer-encoding")) {
+    if (same_text(name, "transfer-encoding")) {
       if (std::exchange(coding_seen, true)) return refuse(400, "two Transfer-Encoding fields", ec);
       if (message.version == Version::kHttp10) {
         return refuse(400, "Transfer-Encoding in HTTP/1.0", ec);
       }
-      if (!same_name(value, "chunked")) {
+      if (!same_text(value, "chunked")) {
         return refuse(501, "a Transfer-Encoding other than chunked", ec);
       }
     }
@@ -210,7 +210,7 @@ struct Http1Parser::Impl final : Reading<true> {
     if (target == "*") return message.method == "OPTIONS";
     for (const std::string_view scheme : {"http://", "https://"}) {
       if (target.size() <= scheme.size() ||
-          !same_name(std::string_view(target).substr(0, scheme.size()), scheme)) {
+          !same_text(std::string_view(target).substr(0, scheme.size()), scheme)) {
         continue;
       }
       const std::size_t end = std::min(target.find_first_of("/?", scheme.size()), target.size());

@@ -294,7 +294,9 @@ void Server::Core::shut_down(TimePoint began, TimePoint by) {
                         .count()));
     runtime.on_each_loop([this](Loop& loop) {
       std::vector<std::shared_ptr<Exchange>> held;  // who is cancelled may end at once
-      for (Exchange* exchange : of(loop).exchanges) held.push_back(exchange->shared_from_this());
+      for (Exchange* one = of(loop).running; one != nullptr; one = one->next_running()) {
+        held.push_back(one->shared_from_this());
+      }
       for (const auto& exchange : held) exchange->cancel();
     });
     const TimePoint ended_by = Clock::now() + kToEnd;

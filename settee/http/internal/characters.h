@@ -59,7 +59,10 @@ constexpr int hex_digit(char c) noexcept {
 
 /// Whether what a peer calls our host can be one, with its port: not a piece of another URL.
 constexpr bool is_host(std::string_view text) noexcept {
-  return text.find_first_of(" \t/?#@,\\") == std::string_view::npos;
+  return std::none_of(text.begin(), text.end(), [](char c) {
+    return c == ' ' || c == '\t' || c == '/' || c == '?' || c == '#' || c == '@' || c == ',' ||
+           c == '\\';
+  });
 }
 
 constexpr std::string_view trim(std::string_view text) noexcept {

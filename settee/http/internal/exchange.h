@@ -73,6 +73,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange>, private In
   void cancel() const noexcept;
   /// Whether the handler still runs, also after cut().
   bool running() const noexcept { return running_; }
+  /// Among those of the loop whose handlers run.
+  Exchange* next_running() const noexcept { return next_running_; }
   /// Called once when it no longer does, or when it is certain that none will.
   std::function<void()> on_handler_end;
 
@@ -102,6 +104,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange>, private In
   bool send(Response& response) noexcept;
   bool send_start(Response& response);
   void prepare(Response& response);
+  void enlist() noexcept;
+  void delist() noexcept;
   void handler_ended() noexcept;
   void drop_body() noexcept;
   void finish();
@@ -138,6 +142,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange>, private In
   settee::detail::PromiseBase* waiter_ = nullptr;  // for room
   std::unique_ptr<Compressor> compressor_;
   TurnOver turn_hook_{*this};
+  Exchange* next_running_ = nullptr;
+  Exchange** to_this_ = nullptr;  // the pointer of the one before it, or of the loop
 };
 
 }  // namespace settee::inline v0::http

@@ -95,7 +95,7 @@ struct ServerLoop {
   Loop* loop = nullptr;
   std::unordered_set<std::shared_ptr<net::Connection>> connections;  // accepted by the server
   std::unordered_set<Session*> sessions;                             // those and handed over ones
-  std::unordered_set<Exchange*> exchanges;                           // whose handlers run
+  Exchange* running = nullptr;                                       // the first whose handler runs
 
   /// The text of a Date header, of this second.
   std::string_view date();

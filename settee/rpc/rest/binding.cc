@@ -40,22 +40,21 @@ class Site {
   explicit Site(const std::shared_ptr<Server::Core>& core)
       : core_(core), made_(core->runtime.loops().size()) {}
 
-  Task<http::Response> serve(http::Request request) {
-    const std::shared_ptr<Server::Core> core = core_.lock();
-    if (core == nullptr) co_return problem(Error(Code::kStopped, "the server has been stopped"));
-    const std::string_view path = request.path();
-    if (path == "/favicon.ico") co_return http::Response(200);
-    if (path == "/openapi.json") co_return describe(*core, request);
-    if (is_sofa(request.headers)) {
-      Task<http::Response> answer = serve_sofa(core, request);
-      co_return co_await std::move(answer);
+  Task<http::Response> serve(http::Request&& request) {
+    std::shared_ptr<Server::Core> core = core_.lock();
+    if (core == nullptr) {
+      return ready(problem(Error(Code::kStopped, "the server has been stopped")));
     }
-    Task<http::Response> answer = serve_plain(core, request);
-    Result<http::Response> done = co_await as_result(std::move(answer));
-    co_return done ? *std::move(done) : problem(done.error());
+    const std::string_view path = request.path();
+    if (path == "/favicon.ico") return ready(http::Response(200));
+    if (path == "/openapi.json") return ready(describe(*core, request));
+    if (is_sofa(request.headers)) return serve_sofa(std::move(core), std::move(request));
+    return serve_plain(std::move(core), std::move(request));
   }
 
  private:
+  static Task<http::Response> ready(http::Response response) { co_return response; }
+
   Made& made(Server::Core& core) {
     const Loop& loop = *Loop::current();
     ServerLoop& own = core.of(loop);
@@ -90,8 +89,7 @@ class Site {
     return http::Response(200, "application/json", http::Body(mine.openapi));
   }
 
-  Task<http::Response> serve_plain(std::shared_ptr<Server::Core> core,
-                                   const http::Request& request) {
+  Task<http::Response> serve_plain(std::shared_ptr<Server::Core> core, http::Request request) {
     const std::string_view path = request.path();
     const bool head = request.method == "HEAD";
     ArgumentTexts texts;
@@ -116,7 +114,7 @@ class Site {
       }
       texts.by_position = true;
       const Result<MethodEntry*> chosen = find_overload(*service, call->method(), texts);
-      if (!chosen) co_await fail(chosen.error());
+      if (!chosen) co_return problem(chosen.error());
       method = *chosen;
     } else {
       match = made(*core).routes->find(request.method, path);
@@ -132,8 +130,18 @@ class Site {
           415, fmt::format("the content type {} is not JSON; send application/json",
                            request.headers.get("content-type").substr(0, 100)));
     }
-    Task<http::Response> answer = call_plain(core, *method, request, texts);
-    co_return co_await std::move(answer);
+    PlainCodec codec(texts);
+    const Baggage baggage = baggage_of(request.headers, kRequestBaggagePrefix);
+    HttpCallOptions options;
+    options.protocol = protocol_of(request);
+    options.peer_app = request.headers.get("app");
+    options.baggage = &baggage;
+    Baggage response_baggage;
+    Task<void> hosted = host(core, *method, request, options, codec, response_baggage);
+    const Result<void> done = co_await as_result(std::move(hosted));
+    if (!done) co_return problem(done.error());
+    Result<http::Response> answer = codec.answer(response_baggage);
+    co_return answer ? *std::move(answer) : problem(answer.error());
   }
 
   // Of HEAD: the method is there, if it is to be known to who asks.
@@ -173,7 +181,7 @@ class Binding final : public HttpBinding {
  public:
   explicit Binding(const std::shared_ptr<Server::Core>& core)
       : handler_(std::make_shared<const http::Handler>(
-            [site = std::make_shared<Site>(core)](http::Request request) {
+            [site = std::make_shared<Site>(core)](http::Request&& request) {
               return site->serve(std::move(request));
             })) {}
 

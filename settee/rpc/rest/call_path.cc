@@ -57,6 +57,7 @@ const char* to_string(Serializer serializer) noexcept {
 bool is_sofa(const http::Headers& headers) noexcept {
   if (headers.find(kSerializeType)) return true;
   const std::string_view type = headers.get("content-type");
+  if (type == "application/json") return false;  // mostly, and then there is nothing to search
   return contains(type, "hessian") || contains(type, "protobuf");
 }
 

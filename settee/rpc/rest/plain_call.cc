@@ -17,23 +17,6 @@ namespace {
 // Values in a body by which an overload is chosen, before the caller is known to anybody.
 constexpr std::uint32_t kMostToChoose = 100'000;
 
-class PlainCodec final : public CallCodec {
- public:
-  explicit PlainCodec(const ArgumentTexts& texts) : texts_(texts) {}
-  Result<void> read(const MethodInfo& method, void* const* arguments) override {
-    return read_arguments(texts_, method.parameters, arguments);
-  }
-  Result<void> write(const TypeInfo& type, const void* result) override {
-    if (type.kind == Kind::kVoid) return {};
-    return json::write(body_, type, result);
-  }
-  const Buffer& body() const noexcept { return body_; }
-
- private:
-  const ArgumentTexts& texts_;
-  Buffer body_;
-};
-
 // The names in a query, decoded as far as they can be.
 std::vector<std::string> query_names(std::string_view query) {
   std::vector<std::string> names;
@@ -181,25 +164,21 @@ Result<MethodEntry*> find_overload(ServiceEntry& service, std::string_view name,
                            name, all));
 }
 
-Task<http::Response> call_plain(std::shared_ptr<Server::Core> core, MethodEntry& method,
-                                const http::Request& request, const ArgumentTexts& texts) {
-  const bool returns_nothing = method.info->result->kind == Kind::kVoid;
-  PlainCodec codec(texts);
-  const Baggage baggage = baggage_of(request.headers, kRequestBaggagePrefix);
-  HttpCallOptions options;
-  options.protocol = protocol_of(request);
-  options.peer_app = request.headers.get("app");
-  options.baggage = &baggage;
-  Baggage response_baggage;
-  Task<void> call = host(std::move(core), method, request, options, codec, response_baggage);
-  co_await std::move(call);
-  http::Response response(204);
-  if (!returns_nothing) {
-    response = http::Response(200, "application/json", http::Body(codec.body().bytes()));
-  }
-  const Result<void> added = add_baggage(response.headers, response_baggage);
-  if (!added) co_await fail(added.error());
-  co_return response;
+Result<void> PlainCodec::read(const MethodInfo& method, void* const* arguments) {
+  return read_arguments(texts_, method.parameters, arguments);
+}
+
+Result<void> PlainCodec::write(const TypeInfo& type, const void* result) {
+  has_result_ = type.kind != Kind::kVoid;
+  return has_result_ ? json::write(body_, type, result) : Result<void>();
+}
+
+Result<http::Response> PlainCodec::answer(const Baggage& baggage) {
+  Result<http::Response> response =
+      has_result_ ? http::Response(200, "application/json", http::Body(body_.bytes()))
+                  : http::Response(204);
+  const Result<void> added = add_baggage(response->headers, baggage);
+  return added ? std::move(response) : added.error();
 }
 
 }  // namespace settee::inline v0::rpc::rest

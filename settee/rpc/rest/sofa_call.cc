@@ -189,7 +189,7 @@ Task<http::Response> call_hessian(std::shared_ptr<Server::Core> core, ServiceEnt
 
 }  // namespace
 
-Task<http::Response> serve_sofa(std::shared_ptr<Server::Core> core, const http::Request& request) {
+Task<http::Response> serve_sofa(std::shared_ptr<Server::Core> core, http::Request request) {
   const bool get = request.method == "GET" && request.version != http::Version::kHttp2;
   const std::optional<Serializer> serializer = get ? std::nullopt : serializer_of(request.headers);
   const Answers answers(request, serializer);

@@ -33,10 +33,22 @@ Result<void> find_plain(const ServiceEntry& service, std::string_view name);
 /// Adds the response's: rpc_resp_baggage.<key>. An Error (kEncode) names what no header can carry.
 Result<void> add_baggage(http::Headers& headers, const Baggage& baggage);
 
-/// Calls `method` with the arguments in `texts`. The answer has the result as JSON, with status 200, or
-/// nothing of a void method, with 204. Ends with the Error of the call.
-Task<http::Response> call_plain(std::shared_ptr<Server::Core> core, MethodEntry& method,
-                                const http::Request& request, const ArgumentTexts& texts);
+/// A call of plain HTTP: its arguments as settee/rpc/rest/internal/arguments.h has them, its result as
+/// JSON.
+class PlainCodec final : public CallCodec {
+ public:
+  /// `texts` must outlive it.
+  explicit PlainCodec(const ArgumentTexts& texts) : texts_(texts) {}
+  Result<void> read(const MethodInfo& method, void* const* arguments) override;
+  Result<void> write(const TypeInfo& type, const void* result) override;
+  /// After write(): status 200 with the result, or 204 of a void method.
+  Result<http::Response> answer(const Baggage& baggage);
+
+ private:
+  const ArgumentTexts& texts_;
+  Buffer body_;
+  bool has_result_ = false;
+};
 
 /// The method of that name in `service` that those arguments are meant for: the only one, or else the
 /// only overload that they fit by name or number. Else an Error (kMethodNotFound, kDecode).
@@ -44,6 +56,6 @@ Result<MethodEntry*> find_overload(ServiceEntry& service, std::string_view name,
                                    const ArgumentTexts& texts);
 
 /// Answers as SOFARPC's server does. Never ends with an Error.
-Task<http::Response> serve_sofa(std::shared_ptr<Server::Core> core, const http::Request& request);
+Task<http::Response> serve_sofa(std::shared_ptr<Server::Core> core, http::Request request);
 
 }  // namespace settee::inline v0::rpc::rest
