@@ -1,12 +1,15 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Usage: grpc_client.js PORT
+// Usage: grpc_client.js PORT [FOLDER]
 // Calls com.settee.interop.Market with @grpc/grpc-js, by the derived .proto; fails at the first surprise.
+// With a folder over TLS, as client.crt there, to whom ca.crt knows; with SETTEE_REFUSED the two do not
+// trust each other. SETTEE_SERVER_NAME: whom it expects in place of the address.
 
 'use strict';
 
 const assert = require('node:assert');
+const fs = require('node:fs');
 const path = require('node:path');
 const grpc = require('@grpc/grpc-js');
 const loader = require('@grpc/proto-loader');
@@ -18,8 +21,14 @@ function load(file) {
 }
 
 const address = `127.0.0.1:${process.argv[2]}`;
-const credentials = grpc.credentials.createInsecure();
-const market = new (load('market.proto').Market)(address, credentials);
+const folder = process.argv[3];
+const read = (name) => fs.readFileSync(path.join(folder, name));
+const credentials = folder
+  ? grpc.credentials.createSsl(read('ca.crt'), read('client.key'), read('client.crt'))
+  : grpc.credentials.createInsecure();
+const name = process.env.SETTEE_SERVER_NAME;
+const target = name ? { 'grpc.ssl_target_name_override': name } : {};
+const market = new (load('market.proto').Market)(address, credentials, target);
 
 function call(client, method, request, { metadata = new grpc.Metadata(), options = {} } = {}) {
   return new Promise((resolve, reject) => {
@@ -160,8 +169,22 @@ const cases = {
   },
 };
 
+const overTls = {
+  async whoItIs() {
+    const { answer } = await call(market, 'header', { name: 'tls-peer' });
+    assert.strictEqual(answer.value, 'CN=client');
+  },
+};
+const refused = {
+  async itIsRefused() {
+    const error = await failure(call(market, 'header', { name: 'tls-peer' }));
+    assert.strictEqual(error.code, grpc.status.UNAVAILABLE);
+  },
+};
+const wanted = process.env.SETTEE_REFUSED ? refused : { ...(folder ? overTls : {}), ...cases };
+
 (async () => {
-  for (const [name, run] of Object.entries(cases)) {
+  for (const [name, run] of Object.entries(wanted)) {
     try {
       await run();
       console.log(`ok ${name}`);

@@ -1,15 +1,19 @@
 // Copyright The Settee Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Usage: grpc_cpp_client PORT
+// Usage: grpc_cpp_client PORT [FOLDER]
 // Calls com.settee.interop.Market with gRPC C++, by code generated from the derived .proto; ends with 1 at
-// a surprise.
+// a surprise. With a folder over TLS, as client.crt there, to whom ca.crt knows; with SETTEE_REFUSED the
+// two do not trust each other. SETTEE_SERVER_NAME: whom it expects in place of the address.
 
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <memory>
+#include <sstream>
 #include <string>
 
 #include "market.grpc.pb.h"
@@ -117,13 +121,51 @@ void streams(Market::Stub& market) {
   expect(status.ok(), "chat", status);
 }
 
+std::string read(const std::string& path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+std::shared_ptr<grpc::Channel> channel_to(const std::string& port, const char* folder) {
+  grpc::ChannelArguments arguments;
+  if (const char* const name = std::getenv("SETTEE_SERVER_NAME")) {
+    arguments.SetSslTargetNameOverride(name);
+  }
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (folder != nullptr) {
+    const std::string at = folder;
+    grpc::SslCredentialsOptions tls;
+    tls.pem_root_certs = read(at + "/ca.crt");
+    tls.pem_cert_chain = read(at + "/client.crt");
+    tls.pem_private_key = read(at + "/client.key");
+    credentials = grpc::SslCredentials(tls);
+  }
+  return grpc::CreateCustomChannel("127.0.0.1:" + port, credentials, arguments);
+}
+
+void peer(Market::Stub& market, bool refused) {
+  grpc::ClientContext context;
+  com::settee::interop::MarketHeaderRequest request;
+  request.set_name("tls-peer");
+  com::settee::interop::MarketHeaderResponse answer;
+  const grpc::Status status = market.header(&context, request, &answer);
+  if (refused) {
+    expect(status.error_code() == grpc::StatusCode::UNAVAILABLE, "it is refused", status);
+  } else {
+    expect(status.ok() && answer.value() == "CN=client", "who it is", status);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
-  const auto channel =
-      grpc::CreateChannel("127.0.0.1:" + std::string(argv[1]), grpc::InsecureChannelCredentials());
-  const std::unique_ptr<Market::Stub> market = Market::NewStub(channel);
+  if (argc < 2) return 2;
+  const char* const folder = argc > 2 ? argv[2] : nullptr;
+  const std::unique_ptr<Market::Stub> market = Market::NewStub(channel_to(argv[1], folder));
+  const bool refused = std::getenv("SETTEE_REFUSED") != nullptr;
+  if (folder != nullptr) peer(*market, refused);
+  if (refused) return failures == 0 ? 0 : 1;
   unary(*market);
   errors(*market);
   streams(*market);

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A server for foreign gRPC clients: prints its port and serves until its standard input ends. With
-// --proto it prints the .proto of its service instead.
+// --tls FOLDER it shows server.crt there, and wants clients that ca.crt knows. With --proto it prints
+// the .proto of its service instead.
 
 #include <iostream>
 #include <string>
@@ -24,6 +25,14 @@ int main(int argc, char** argv) {
   settee::rpc::ServerOptions options;
   options.host = "127.0.0.1";
   options.port = 0;
+  if (argc > 2 && std::string(argv[1]) == "--tls") {
+    const std::string folder = argv[2];
+    settee::net::TlsServerOptions tls;
+    tls.certificate = folder + "/server.crt";
+    tls.key = folder + "/server.key";
+    tls.client_ca = folder + "/ca.crt";
+    options.tls = std::make_shared<settee::net::TlsServerContext>(runtime, tls);
+  }
   settee::rpc::Server server(runtime, options);
   server.provide<interop::Market>(interop::make_market());
 #ifdef SETTEE_INTEROP_PROTOBUF

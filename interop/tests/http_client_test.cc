@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // http::Client against servers that others wrote: Python's http.server (HTTP/1.0) and nghttpd (HTTP/2,
-// with TLS and without).
+// with TLS and without), and hyper-h2.
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -105,6 +105,24 @@ TEST_F(HttpClientTest, Nghttpd) {
   upload.method = "POST";
   upload.body = large_;
   EXPECT_EQ(client_->send(url_ + "/up", std::move(upload)).get().body.text(), large_);
+}
+
+TEST_F(HttpClientTest, HyperH2WhichChecksWhatItGets) {
+  // Debian's packages are for Debian's interpreter.
+  const std::string python = "/usr/bin/python3";
+  Child probe({python, "-c", "import h2"});
+  if (probe.wait(60s) != 0) GTEST_SKIP() << "python3-h2 is not installed (./setup --peers)";
+  serve("h2c",
+        {python, SETTEE_SOURCE_DIR "/interop/tests/h2_server.py", std::to_string(port_), folder_});
+  check_files();
+  EXPECT_EQ(get("/small").body.trailers().get("x-checked"), "yes");
+  Request upload;
+  upload.method = "POST";
+  upload.body = large_;
+  EXPECT_EQ(client_->send(url_ + "/up", std::move(upload)).get().body.text(), large_);
+  client_.reset();
+  child_->end_input();
+  EXPECT_EQ(child_->wait(60s), 0) << child_->errors();
 }
 
 TEST_F(HttpClientTest, NghttpdWithTls) {

@@ -104,6 +104,10 @@ int main(int argc, char** argv) {
     co_await settee::sleep_for(std::chrono::milliseconds(number(request, "ms")));
     co_return Response(200, "text/plain", "slept");
   });
+  // Who asks: behind a proxy, whether it keeps its connections.
+  table->add("GET", "/peer", [](Request request) -> Task<Response> {
+    co_return Response(200, "text/plain", request.peer->text);
+  });
   // What the server has counted, for those who look whether a limit held.
   table->add("GET", "/stats", [&runtime](Request) -> Task<Response> {
     std::string text;

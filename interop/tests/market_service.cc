@@ -27,7 +27,11 @@ class MyMarket final : public Market {
     co_return "rested";
   }
   Task<std::string> header(std::string name) override {
-    std::string value(settee::rpc::current_call()->header(name));
+    const settee::rpc::Call& call = *settee::rpc::current_call();
+    std::string value(call.header(name));
+    if (name == "tls-peer" && call.tls() != nullptr && call.tls()->verified) {
+      value = call.tls()->peer->subject;
+    }
     settee::rpc::respond_baggage(name, value);
     co_return value;
   }

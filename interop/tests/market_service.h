@@ -51,7 +51,8 @@ struct Market {
   /// Throws a SoldOut.
   virtual settee::Task<void> sell(std::string sku) = 0;
   virtual settee::Task<std::string> nap(std::int32_t ms) = 0;
-  /// The value of the metadata `name`; sends it back in the trailers too.
+  /// The value of the metadata `name`; sends it back in the trailers too. "tls-peer": who calls, by its
+  /// certificate.
   virtual settee::Task<std::string> header(std::string name) = 0;
   virtual settee::AsyncStream<Line> watch(std::string sku, std::int32_t count) = 0;
   virtual settee::Task<std::int64_t> upload(settee::AsyncStream<Line> lines) = 0;
