@@ -103,6 +103,7 @@ const char* to_string(ClientLimit limit) noexcept {
     case ClientLimit::kRedirects: return "max_redirects";
     case ClientLimit::kIdleFrames: return "max_idle_frames";
     case ClientLimit::kBadAnswer: return "bad_answer";
+    case ClientLimit::kPing: return "ping_timeout";
     case ClientLimit::kCount: break;
   }
   return "";
@@ -150,6 +151,8 @@ Client::Core::Core(Runtime& r, ClientOptions o)
   need(options.window > 0 && options.window <= INT32_MAX, "window is not 1 to 2^31-1");
   need(options.connect_timeout.count() > 0, "connect_timeout is not above 0");
   need(options.idle_timeout.count() > 0, "idle_timeout is not above 0");
+  need(options.ping_after.count() >= 0, "ping_after is below 0");
+  need(options.ping_timeout.count() > 0, "ping_timeout is not above 0");
   need(options.timeout.count() >= 0, "timeout is below 0");
   if (options.tls) tls().value();
 }

@@ -86,6 +86,11 @@ struct ClientOptions {
   std::size_t max_idle_frames = 1'000;  ///< HTTP/2 frames that bring nothing, then 100 a second.
   std::chrono::milliseconds connect_timeout{3'000};  ///< To each address; TLS has its own.
   std::chrono::milliseconds idle_timeout{30'000};  ///< A connection is kept so long without calls.
+  /// An HTTP/2 server that says nothing for so long while calls run is asked whether it is there (PING),
+  /// and has ping_timeout to say so. 0: never. Servers of gRPC refuse to be asked more often than every
+  /// five minutes unless they are told otherwise.
+  std::chrono::milliseconds ping_after{300'000};
+  std::chrono::milliseconds ping_timeout{20'000};
   /// For all of send(): kTimeout. The Context's deadline may be earlier. 0: none.
   std::chrono::milliseconds timeout{30'000};
 };

@@ -500,6 +500,41 @@ TEST_F(ClientBadServerTest, Http2ConnectionsThatHaveGoneSilentTakeNoMoreCalls) {
   EXPECT_EQ(server.connections(), 2);
 }
 
+TEST_F(ClientBadServerTest, Http2ServersThatAreSilentAreAskedAndThenLeft) {
+  client_options_.ping_after = 20ms;
+  client_options_.ping_timeout = 20ms;
+  client_options_.timeout = 0ms;
+  renew();
+  BadServer server([](Wire& wire, int) {
+    wire.greet();
+    wire.drain();
+  });
+  const Result<Response> result = ask(server.at("h2c"), "POST");
+  ASSERT_EQ(code(result), Code::kConnectionClosed);
+  EXPECT_NE(result.error().message().find("nor answered a PING within 20 ms"), std::string::npos)
+      << result.error().what();
+  EXPECT_EQ(stat("settee.http.client.refused", {{"limit", "ping_timeout"}}), 1);
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST_F(ClientBadServerTest, Http2ServersThatAnswerAPingAreWaitedFor) {
+  client_options_.ping_after = 10ms;
+  client_options_.timeout = 0ms;
+  renew();
+  BadServer server([](Wire& wire, int) {
+    wire.greet();
+    const std::uint32_t stream = wire.frame(NGHTTP2_HEADERS).stream;
+    for (int i = 0; i < 5; ++i) {
+      const wire::Frame ping = wire.frame(NGHTTP2_PING);
+      wire.send(wire::Http2Peer::frame(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, ping.payload));
+    }
+    wire.answer(stream);
+    wire.drain();
+  });
+  EXPECT_TRUE(ask(server.at("h2c")));
+  EXPECT_EQ(server.connections(), 1);
+}
+
 TEST_F(ClientBadServerTest, Http2ServersThatBreakRulesEndTheCall) {
   using wire::Http2Peer;
   using wire::literal;

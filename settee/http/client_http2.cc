@@ -94,9 +94,11 @@ class Http2Client final : public ClientSession, private Timer {
   std::size_t window_updates_ = 0;  // that may still come for the data sent
   std::size_t room_ = 0;            // for bodies, until it is looked at again
   std::optional<Error> stopped_by_;
-  bool used_ = false;     // it has had a call
-  bool busy_ = false;     // nghttp2 is on the stack
-  bool leaving_ = false;  // takes no calls any more
+  TimePoint asked_at_;     // the PING that is not answered
+  bool watching_ = false;  // the timer is for a silent server, not for an idle connection
+  bool used_ = false;      // it has had a call
+  bool busy_ = false;      // nghttp2 is on the stack
+  bool leaving_ = false;   // takes no calls any more
   bool closing_ = false;
   bool freed_ = false;  // it may take calls that wait
 };
@@ -166,6 +168,12 @@ struct Http2Client::Glue {
     const std::int32_t id = frame->hd.stream_id;
     switch (frame->hd.type) {
       case NGHTTP2_SETTINGS: me.freed_ = true; return 0;
+      case NGHTTP2_PING:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && me.watching_) {
+          me.asked_at_ = TimePoint();
+          me.arm(me.loop(), me.loop().now() + me.options().ping_after);
+        }
+        return 0;
       case NGHTTP2_GOAWAY:
         // Calls that it leaves out are closed by nghttp2, as refused.
         me.leaving_ = true;
@@ -291,7 +299,11 @@ bool Http2Client::may_take() const {
 }
 
 void Http2Client::take(std::shared_ptr<ClientCall> call) {
-  disarm();
+  if (!watching_) {
+    disarm();
+    watching_ = options().ping_after.count() > 0;
+    if (watching_) arm(loop(), loop().now() + options().ping_after);
+  }
   call->begun(*this);
   call->reused = std::exchange(used_, true);
   const Request& request = call->request;
@@ -511,7 +523,10 @@ void Http2Client::pump() {
       close(Error(Code::kConnectionClosed, "the server takes no more calls on this connection"));
       return;
     }
-    if (!armed()) arm(loop(), loop().now() + options().idle_timeout);
+    if (std::exchange(watching_, false) || !armed()) {
+      asked_at_ = TimePoint();
+      arm(loop(), loop().now() + options().idle_timeout);
+    }
   }
   if (std::exchange(freed_, false)) pool_->dispatch();
 }
@@ -563,9 +578,35 @@ void Http2Client::on_close(net::Connection&, const Error& why) {
 }
 
 void Http2Client::on_timer() {
-  if (!streams_.empty()) return;
-  core().stats.idle_closed.add();
-  close(Error(Code::kConnectionClosed, "idle"));
+  if (!watching_) {
+    if (!streams_.empty()) return;
+    core().stats.idle_closed.add();
+    close(Error(Code::kConnectionClosed, "idle"));
+    return;
+  }
+  const TimePoint now = loop().now();
+  const TimePoint heard = connection_.last_read();
+  if (asked_at_ == TimePoint() || heard > asked_at_) {
+    asked_at_ = TimePoint();
+    if (const TimePoint due = heard + options().ping_after; due > now) {
+      arm(loop(), due);
+      return;
+    }
+    nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+    asked_at_ = now;
+    arm(loop(), now + options().ping_timeout);
+    pump();
+    return;
+  }
+  core().refused(ClientLimit::kPing);
+  const Error gone(
+      Code::kConnectionClosed,
+      fmt::format("the connection with {} was closed: it has said nothing for {} ms, "
+                  "nor answered a PING within {} ms (ping_after, ping_timeout)",
+                  peer(), std::chrono::ceil<std::chrono::milliseconds>(now - heard).count(),
+                  options().ping_timeout.count()));
+  core().peer_log.warn(fmt::format("{}: {}", pool_->origin(), gone.message()));
+  connection_.close(gone);
 }
 
 }  // namespace

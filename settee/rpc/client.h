@@ -45,7 +45,10 @@ struct ClientOptions {
   std::chrono::milliseconds reconnect_most{10'000};  ///< up to this.
   std::chrono::milliseconds heartbeat{15'000};       ///< After so long without a byte in. 0: never.
   std::chrono::milliseconds heartbeat_timeout{3'000};
-  int heartbeat_misses = 3;                    ///< Then the connection is closed.
+  int heartbeat_misses = 3;  ///< Then the connection is closed.
+  /// HTTP/2 and gRPC: as http::ClientOptions::ping_after; for the answer there is the time of all
+  /// heartbeat_misses.
+  std::chrono::milliseconds http_heartbeat{300'000};
   std::size_t max_in_flight = 8'192;           ///< Calls on one connection; more wait.
   std::size_t max_unsent = 4 * 1024 * 1024;    ///< Bytes the peer does not take; calls wait.
   std::uint32_t max_frame = 64 * 1024 * 1024;  ///< Content bytes of one response.

@@ -96,6 +96,9 @@ http::ClientOptions http_options(const ClientOptions& options) {
   http::ClientOptions made;
   if (options.tls) made.tls = options.tls->options();
   made.connect_timeout = options.connect_timeout;
+  made.ping_after = options.http_heartbeat;
+  made.ping_timeout =
+      std::max(options.heartbeat_timeout * options.heartbeat_misses, std::chrono::milliseconds(1));
   made.max_body = options.max_frame;
   made.max_unsent = options.max_unsent;
   made.max_waiting = options.max_in_flight;

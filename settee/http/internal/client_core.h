@@ -36,6 +36,7 @@ enum class ClientLimit : std::uint8_t {
   kRedirects,
   kIdleFrames,
   kBadAnswer,
+  kPing,
   kCount,
 };
 const char* to_string(ClientLimit limit) noexcept;
