@@ -246,7 +246,7 @@ LIMIT_STRUCTS = (
      {"backup_directory", "auth_scheme", "auth"}),
     ("settee/rpc/bolt/frame.h", "FrameLimits", "rpc::bolt::FrameLimits", set()),
     ("settee/http/server.h", "ServerOptions", "http::ServerOptions",
-     {"host", "port", "token", "compress", "cors"}),
+     {"host", "port", "token", "tls", "open_to_all", "compress", "cors"}),
     ("settee/http/handler.h", "HandlerOptions", "http::HandlerOptions", {"streaming"}),
     ("settee/http/client.h", "ClientOptions", "http::ClientOptions", {"tls", "decompress"}),
     ("settee/http/client.h", "SendOptions", "http::SendOptions", {"streaming"}),

@@ -106,6 +106,47 @@ TEST_F(ClientTlsTest, NobodyIsTrustedWhoIsNotKnownOrIsAnother) {
   EXPECT_EQ(stat("settee.http.client.connect_failures"), 2);
 }
 
+TEST_F(ClientTlsTest, AServersOwnPortSpeaksTlsAndKnowsItsPeers) {
+  certificates_.make("client");
+  net::TlsServerOptions tls;
+  tls.certificate = certificates_.path("server.crt");
+  tls.key = certificates_.path("server.key");
+  tls.client_ca = certificates_.path("ca.crt");
+  options_.tls = std::make_shared<net::TlsServerContext>(*runtime_, tls);
+  table_->add("GET", "/who", [](Request request) -> Task<Response> {
+    const bool known = request.peer->tls && request.peer->tls->verified;
+    co_return Response(200, "text/plain", known ? request.peer->tls->peer->subject : "nobody");
+  });
+  serve();
+  const std::string address = server_->address() + "/who";
+  const auto who = [&](const std::string& scheme, const std::string& certificate) -> std::string {
+    ClientOptions options;
+    options.tls.emplace().ca = certificates_.path("ca.crt");
+    if (!certificate.empty()) {
+      options.tls->certificate = certificates_.path(certificate + ".crt");
+      options.tls->key = certificates_.path(certificate + ".key");
+    }
+    Client client(*runtime_, options);
+    try {
+      return std::string(client.send(scheme + "://" + address, Request()).get().body.text());
+    } catch (const Error&) {
+      return "refused";
+    }
+  };
+  EXPECT_EQ(who("https", "client"), "CN=shop");
+  EXPECT_EQ(who("h2", "client"), "CN=shop");
+  EXPECT_EQ(who("https", ""), "refused");
+  EXPECT_EQ(who("http", ""), "refused");
+  EXPECT_EQ(stat("settee.net.tls.plain_refused", {{"role", "server"}}), 1);
+  // Whoever is in the midst of a handshake does not keep it.
+  wire::Peer silent(port());
+  ASSERT_TRUE(wire::eventually([&] {
+    return stat("settee.net.connections", {{"role", "http"}}) == 1;
+  }));
+  server_->stop();
+  EXPECT_TRUE(silent.closed());
+}
+
 TEST_F(ClientTlsTest, FilesThatCannotBeReadAreSaidAtOnce) {
   ClientOptions options;
   options.tls.emplace().ca = "/nowhere/ca.pem";

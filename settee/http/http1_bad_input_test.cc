@@ -311,5 +311,22 @@ TEST_F(Http1BadInputTest, ConnectionsHaveANumber) {
   }));
 }
 
+TEST_F(Http1BadInputTest, ConnectionsOfAnAddressHaveANumber) {
+  options_.max_connections_per_peer = 1;
+  serve();
+  Peer first(port());
+  ASSERT_TRUE(first.send(get("/hello")));
+  ASSERT_TRUE(first.answer());
+  Peer second(port());
+  EXPECT_TRUE(second.closed());
+  EXPECT_EQ(refused("max_connections_per_peer"), 1);
+  EXPECT_NE(log().find("max_connections_per_peer is 1"), std::string::npos);
+  first.close();
+  EXPECT_TRUE(eventually([&] {
+    Peer again(port());
+    return again.send(get("/hello")) && again.answer();
+  }));
+}
+
 }  // namespace
 }  // namespace settee::http

@@ -21,6 +21,7 @@ const char* to_string(RefusedBy by) noexcept {
   switch (by) {
     case RefusedBy::kBadRequest: return "bad_request";
     case RefusedBy::kConnections: return "max_connections";
+    case RefusedBy::kConnectionsOfPeer: return "max_connections_per_peer";
     case RefusedBy::kHeader: return "max_header";
     case RefusedBy::kTarget: return "max_target";
     case RefusedBy::kBody: return "max_body";
@@ -159,7 +160,8 @@ Server::Core::Core(Runtime& r, std::shared_ptr<Router> given, ServerOptions give
       options(checked(std::move(given_options))),
       stats(r.stats()),
       net_stats(net::ConnectionStats::of(r.stats(), "http")),
-      ended(r.events().channel<RequestEnded>()) {
+      ended(r.events().channel<RequestEnded>()),
+      connections_(options.max_connections, options.max_connections_per_peer) {
   if (router == nullptr) {
     throw Error(Code::kInvalidArgument, "http::Server: it needs a Router, e.g. an Endpoints");
   }
@@ -171,7 +173,35 @@ Server::Core::Core(Runtime& r, std::shared_ptr<Router> given, ServerOptions give
 
 ServerLoop& Server::Core::of(const Loop& loop) { return *loops_[loop.index()]; }
 
+namespace {
+
+// Pages and switches of a program are for those who run it: whoever else may reach them is to be asked
+// who he is, or to be let in by a decision.
+void check_exposure(const ServerOptions& options) {
+  if (options.open_to_all || !options.token.empty()) return;
+  if (options.tls) {
+    const net::TlsServerOptions& tls = options.tls->options();
+    if (!tls.client_ca.empty() && !tls.client_certificate_optional) return;
+  }
+  const net::Endpoint endpoint = net::Endpoint::at(options.host, options.port);
+  const Result<std::vector<net::SocketAddress>> addresses = net::resolve_numeric(endpoint);
+  if (!addresses) return;  // the listener says what is wrong with it
+  if (std::all_of(addresses->begin(), addresses->end(),
+                  [](const auto& one) { return one.local(); })) {
+    return;
+  }
+  throw Error(Code::kInvalidArgument,
+              fmt::format("http::Server::start() on {}: other machines reach this address, and "
+                          "nobody is asked who they are. Set http::ServerOptions::token, or `tls` "
+                          "with a client_ca (whose certificate is not optional), or the host "
+                          "127.0.0.1; or open_to_all, if everybody may ask",
+                          endpoint.to_string()));
+}
+
+}  // namespace
+
 void Server::Core::start() {
+  check_exposure(options);
   const std::lock_guard lock(mutex_);
   if (state_ != State::kNew) {
     throw Error(Code::kMisuse, "http::Server::start(): it has been started or stopped already");
@@ -195,12 +225,56 @@ std::string Server::Core::address() const {
   return listener_ ? listener_->address().to_string() : std::string();
 }
 
+// The protocol of a connection until it is known with whom: TLS's handshake, which has a time of its
+// own, has ended, or the first byte was plain text and may be.
+class Server::Core::Securing final : public net::Protocol, private Timer {
+ public:
+  explicit Securing(std::shared_ptr<Core> core) noexcept : core_(std::move(core)) {}
+  void on_begin(net::Connection& connection) override {
+    connection_ = &connection;
+    arm(connection.loop(), connection.loop().now() + core_->options.idle_timeout);
+  }
+  void on_secured(net::Connection& connection) override {
+    disarm();
+    connection.switch_protocol(core_->own_protocol(connection));
+  }
+  Taken on_data(net::Connection& connection, std::span<const std::uint8_t>) override {
+    on_secured(connection);
+    return {0};
+  }
+  void on_close(net::Connection& connection, const Error& why) override {
+    disarm();
+    // Whoever just went away, or was silent, is nobody's business.
+    if (why.code() == Code::kProtocol || why.code() == Code::kTimeout ||
+        why.code() == Code::kLimit) {
+      core_->peer_log.warn(why.message());
+    }
+    core_->forget(connection);
+  }
+
+ private:
+  void on_timer() override {
+    core_->stats.idle_closed.add();
+    connection_->close(Error(Code::kConnectionClosed, "the peer said nothing"));
+  }
+  const std::shared_ptr<Core> core_;
+  net::Connection* connection_ = nullptr;
+};
+
+std::unique_ptr<net::Protocol> Server::Core::own_protocol(net::Connection& connection) {
+  return protocol(connection,
+                  [self = shared_from_this()](net::Connection& closed) { self->forget(closed); });
+}
+
 void Server::Core::accept(Loop& loop, net::Socket socket) {
-  if (connections_.fetch_add(1, std::memory_order_relaxed) >= options.max_connections) {
-    connections_.fetch_sub(1, std::memory_order_relaxed);
-    refused(RefusedBy::kConnections);
-    peer_log.warn(fmt::format("connection of {} refused: max_connections is {}",
-                              socket.peer().to_string(), options.max_connections));
+  if (const auto room = connections_.enter(socket.peer());
+      room != net::ConnectionCount::Room::kYes) {
+    const bool of_peer = room == net::ConnectionCount::Room::kNoneForPeer;
+    const RefusedBy by = of_peer ? RefusedBy::kConnectionsOfPeer : RefusedBy::kConnections;
+    refused(by);
+    peer_log.warn(
+        fmt::format("connection of {} refused: {} is {}", socket.peer().to_string(), to_string(by),
+                    of_peer ? options.max_connections_per_peer : options.max_connections));
     return;
   }
   net::ConnectionOptions connection_options;
@@ -211,10 +285,13 @@ void Server::Core::accept(Loop& loop, net::Socket socket) {
   auto connection =
       std::make_shared<net::Connection>(loop, fd, peer, connection_options, net_stats);
   of(loop).connections.insert(connection);
+  if (options.tls) connection->accept_tls(*options.tls);
   try {
-    connection->begin(protocol(*connection, [self = shared_from_this()](net::Connection& closed) {
-      self->forget(closed);
-    }));
+    if (options.tls) {
+      connection->begin(std::make_unique<Securing>(shared_from_this()));
+    } else {
+      connection->begin(own_protocol(*connection));
+    }
   } catch (const Error& error) {
     log(LogLevel::kError,
         fmt::format("connection of {} dropped: {}", peer.to_string(), error.what()));
@@ -227,7 +304,7 @@ void Server::Core::forget(net::Connection& connection) {
   const auto found = set.find(connection.shared_from_this());
   if (found == set.end()) return;
   set.erase(found);
-  connections_.fetch_sub(1, std::memory_order_relaxed);
+  connections_.leave(connection.peer());
 }
 
 std::unique_ptr<net::Protocol> Server::Core::protocol(
@@ -305,6 +382,14 @@ void Server::Core::shut_down(TimePoint began, TimePoint by) {
   }
   on_each_session([](Session& session) {
     session.close(Error(Code::kStopped, "the server has been stopped"));
+  });
+  runtime.on_each_loop([this](Loop& loop) {
+    const std::unordered_set<std::shared_ptr<net::Connection>> all = of(loop).connections;
+    for (const auto& connection : all) {
+      if (connection->closed() || dynamic_cast<Securing*>(&connection->protocol()) == nullptr)
+        continue;
+      connection->close(Error(Code::kStopped, "the server has been stopped"));
+    }
   });
   // Answers that a slow peer has not taken yet have their second.
   const TimePoint sent_by = Clock::now() + std::chrono::milliseconds(1500);

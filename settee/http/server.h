@@ -32,6 +32,7 @@
 #include "settee/base/runtime.h"
 #include "settee/http/handler.h"
 #include "settee/net/connection.h"
+#include "settee/net/tls.h"
 
 namespace settee::inline v0::http {
 
@@ -63,10 +64,17 @@ struct ServerOptions {
   std::uint16_t port = 8080;       ///< 0: a free one, see port().
   /// If not empty, requests without "Authorization: Bearer <token>" are answered 401.
   std::string token = {};
+  /// Speaks TLS on its own port, and plain text too if the context says so. Null: plain text only.
+  std::shared_ptr<net::TlsServerContext> tls = nullptr;
+  /// Whoever reaches the port may ask. Otherwise start() refuses an address that other machines reach,
+  /// unless there is a token, or `tls` wants certificates (its client_ca).
+  bool open_to_all = false;
   bool compress = true;  ///< Texts of a kilobyte or more, if the client accepts gzip or deflate.
   CorsOptions cors = {};
 
-  std::size_t max_connections = 10'000;     ///< More are closed at once.
+  std::size_t max_connections = 10'000;  ///< More are closed at once.
+  /// The same, of one address (of IPv6: its /64). 0: any number, as behind a balancer all have its own.
+  std::size_t max_connections_per_peer = 0;
   std::size_t max_header = 64 * 1024;       ///< Bytes of all header fields; 431.
   std::size_t max_fields = 100;             ///< Header fields; 431.
   std::size_t max_target = 8 * 1024;        ///< Bytes of path and query; 414.
@@ -95,7 +103,8 @@ class SETTEE_API Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Listens. An Error (kIo) names the address and the cause, kMisuse if it is not the first time.
+  /// Listens. An Error (kIo) names the address and the cause, kMisuse if it is not the first time,
+  /// kInvalidArgument for an address that options keep it from (`open_to_all`).
   void start();
   /// Tells HTTP/2 peers that it takes no more (GOAWAY), closes what is idle, and lets HTTP/1.1 peers go
   /// with their next answer. Not on a loop's thread.

@@ -7,6 +7,7 @@
 
 #include "settee/http/http_test_peer.h"
 #include "settee/net/listener.h"
+#include "settee/net/tls_test_certificates.h"
 
 namespace settee::http {
 namespace {
@@ -117,6 +118,51 @@ TEST_F(ServerTest, OptionsThatLetNothingPassAreRefused) {
     EXPECT_EQ(error.code(), Code::kIo);
     EXPECT_NE(error.message().find(server_->address()), std::string::npos);
   }
+}
+
+TEST_F(ServerTest, WhereOthersReachItItAsksWhoTheyAreOrDoesNotStart) {
+  options_.port = 0;
+  server_made_ = true;
+  // Nobody has the address 192.0.2.7 (RFC 5737): with what is needed it is tried, and not found.
+  const auto start = [&](const std::string& host) {
+    options_.host = host;
+    Server server(*runtime_, table_, options_);
+    try {
+      server.start();
+    } catch (const Error& error) {
+      return error;
+    }
+    return Error(Code::kUnknown, "it has started");
+  };
+  EXPECT_EQ(start("127.9.9.9").message(), "it has started");
+  for (const char* host : {"0.0.0.0", "::", "192.0.2.7"}) {
+    const Error why = start(host);
+    EXPECT_EQ(why.code(), Code::kInvalidArgument);
+    for (const char* said : {host, "token", "client_ca", "127.0.0.1", "open_to_all"}) {
+      EXPECT_NE(why.message().find(said), std::string::npos) << said << ": " << why.message();
+    }
+  }
+  net::TestCertificates certificates;
+  certificates.make("server");
+  net::TlsServerOptions tls;
+  tls.certificate = certificates.path("server.crt");
+  tls.key = certificates.path("server.key");
+  const auto with_tls = [&](bool ask, bool optional) {
+    tls.client_ca = ask ? certificates.path("ca.crt") : "";
+    tls.client_certificate_optional = optional;
+    options_.tls = std::make_shared<net::TlsServerContext>(*runtime_, tls);
+    const Code code = start("192.0.2.7").code();
+    options_.tls = nullptr;
+    return code;
+  };
+  EXPECT_EQ(with_tls(false, false), Code::kInvalidArgument);
+  EXPECT_EQ(with_tls(true, true), Code::kInvalidArgument);
+  EXPECT_EQ(with_tls(true, false), Code::kIo);
+  options_.token = "s3cret";
+  EXPECT_EQ(start("192.0.2.7").code(), Code::kIo);
+  options_.token = "";
+  options_.open_to_all = true;
+  EXPECT_EQ(start("192.0.2.7").code(), Code::kIo);
 }
 
 TEST_F(ServerTest, EndpointsComeAndGoWhileItServes) {

@@ -99,6 +99,20 @@ std::uint16_t SocketAddress::port() const noexcept {
   return 0;
 }
 
+bool SocketAddress::local() const noexcept {
+  constexpr std::uint8_t kLoopback = 127;
+  if (family() == AF_INET) {
+    const in_addr address = reinterpret_cast<const sockaddr_in*>(storage_)->sin_addr;
+    return ntohl(address.s_addr) >> 24 == kLoopback;
+  }
+  if (family() == AF_INET6) {
+    const in6_addr& address = reinterpret_cast<const sockaddr_in6*>(storage_)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(&address) ||
+           (IN6_IS_ADDR_V4MAPPED(&address) && address.s6_addr[12] == kLoopback);
+  }
+  return family() == AF_UNIX;
+}
+
 std::string SocketAddress::to_string() const {
   char text[INET6_ADDRSTRLEN] = {};
   switch (family()) {

@@ -43,6 +43,8 @@ class SETTEE_API SocketAddress {
   std::uint32_t size() const noexcept { return size_; }
   int family() const noexcept;
   std::uint16_t port() const noexcept;
+  /// Only this machine reaches it: loopback, or a Unix socket.
+  bool local() const noexcept;
   /// "127.0.0.1:12200", "[::1]:12200", "unix:/path"
   std::string to_string() const;
 

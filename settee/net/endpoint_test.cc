@@ -34,10 +34,23 @@ TEST(EndpointTest, ReadsHostsAddressesAndPaths) {
 }
 
 TEST(EndpointTest, RefusesTheRestAndQuotesIt) {
-  const std::vector<std::string> wrong{
-      "",         ":80",      "host:", "host:x", "host:-1", "host:+1", "host:65536",
-      "host:80x", "host: 80", "::1",   "a:b:c",  "[::1",    "[::1]x",  "[::1]:",
-      "[]:80",    "unix:",    "unix:" + std::string(108, 'p')};
+  const std::vector<std::string> wrong{"",
+                                       ":80",
+                                       "host:",
+                                       "host:x",
+                                       "host:-1",
+                                       "host:+1",
+                                       "host:65536",
+                                       "host:80x",
+                                       "host: 80",
+                                       "::1",
+                                       "a:b:c",
+                                       "[::1",
+                                       "[::1]x",
+                                       "[::1]:",
+                                       "[]:80",
+                                       "unix:",
+                                       "unix:" + std::string(108, 'p')};
   for (const std::string& text : wrong) {
     SCOPED_TRACE(text);
     Result<Endpoint> endpoint = Endpoint::parse(text, 1);
@@ -59,6 +72,19 @@ TEST(EndpointTest, NumericAddressesNeedNoLookUp) {
   EXPECT_EQ(resolve_numeric(endpoint)->front().to_string(), "[::1]:80");
   endpoint.host = "quotes.acme.com";
   EXPECT_TRUE(resolve_numeric(endpoint)->empty());
+}
+
+TEST(EndpointTest, SaysWhatOnlyThisMachineReaches) {
+  const auto local = [](const std::string& host) {
+    return resolve_numeric(Endpoint::at(host, 80))->front().local();
+  };
+  for (const char* host : {"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "unix:/run/a"}) {
+    EXPECT_TRUE(local(host)) << host;
+  }
+  for (const char* host : {"0.0.0.0", "::", "128.0.0.1", "::2", "::ffff:10.0.0.1"}) {
+    EXPECT_FALSE(local(host)) << host;
+  }
+  EXPECT_FALSE(SocketAddress().local());
 }
 
 TEST(EndpointTest, PathsAreBoundedAlsoWhenNotParsed) {

@@ -45,10 +45,15 @@ Socket::~Socket() {
 }
 
 struct Listener::Impl final : Watcher, Timer, std::enable_shared_from_this<Impl> {
-  Impl(Runtime& r, Accepted a) : runtime(r), accepted(std::move(a)) {}
+  Impl(Runtime& r, Accepted a)
+      : runtime(r),
+        accepted(std::move(a)),
+        failures(r.stats().counter("settee.net.accept_failures", "1",
+                                   "Times that accepting failed and paused for a while")) {}
 
   Runtime& runtime;
   Accepted accepted;
+  Counter& failures;
   Loop* loop = nullptr;  // accepts here, deals out to all
   int fd = -1;
   int reserve = -1;      // given up to refuse a connection when descriptors run out
@@ -93,6 +98,7 @@ struct Listener::Impl final : Watcher, Timer, std::enable_shared_from_this<Impl>
           if (dropped >= 0) ::close(dropped);
           reserve = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
         }
+        failures.add();
         runtime.log(LogLevel::kError, "net",
                     fmt::format("accepting on {}: {}; trying again in 100 ms (ulimit -n shows the "
                                 "limit of open files)",

@@ -15,6 +15,8 @@
 #include <mutex>
 #include <thread>
 
+#include "settee/base/stats.h"
+
 namespace settee::net {
 namespace {
 
@@ -211,6 +213,7 @@ TEST(ListenerTest, ComesBackWhenDescriptorsHadRunOut) {
   setrlimit(RLIMIT_NOFILE, &old);
   EXPECT_EQ(::connect(clients[1], address.get(), address.size()), 0);
   EXPECT_TRUE(eventually([&] { return held() == 2; }));
+  EXPECT_GE(runtime.stats().find("settee.net.accept_failures")->value, 1);
   {
     const std::lock_guard lock(silent.mutex);
     EXPECT_NE(silent.text.find("ulimit -n"), std::string::npos) << silent.text;
@@ -288,7 +291,8 @@ TEST(ConnectTest, GivesUpAtItsTimeoutTheDeadlineOrCancellation) {
   {
     const ContextScope scope(context().with_timeout(30ms));
     EXPECT_EQ(runtime.run(try_connect(runtime, full.address, 1h)), Code::kTimeout);
-    EXPECT_EQ(runtime.run(try_connect(runtime, full.address, 1h)), Code::kTimeout);  // it has passed
+    EXPECT_EQ(runtime.run(try_connect(runtime, full.address, 1h)),
+              Code::kTimeout);  // it has passed
   }
   CancelSource cancel{Context()};
   std::future<Code> code;

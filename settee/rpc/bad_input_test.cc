@@ -395,6 +395,24 @@ TEST_F(BadInputTest, MaxConnections) {
   EXPECT_TRUE(taken.receive());
 }
 
+TEST_F(BadInputTest, MaxConnectionsPerPeer) {
+  ServerOptions options;
+  options.max_connections_per_peer = 1;
+  serve(options);
+  std::optional<Wire> first(dial());
+  ASSERT_TRUE(first->send(wire::heartbeat(1)));
+  ASSERT_TRUE(first->receive());
+  Wire refused = dial();
+  EXPECT_TRUE(refused.closed());
+  EXPECT_NE(log_.wait_for({"max_connections_per_peer is 1"}), "") << log_.all();
+  EXPECT_EQ(stat("settee.rpc.server.connections_refused"), 1);
+  first.reset();
+  ASSERT_TRUE(eventually([&] { return connections() == 0; }));
+  Wire taken = dial();
+  ASSERT_TRUE(taken.send(wire::heartbeat(1)));
+  EXPECT_TRUE(taken.receive());
+}
+
 TEST_F(BadInputTest, CallsInFlightAreLimitedAndAllAreAnswered) {
   ServerOptions options;
   options.max_in_flight = 4;

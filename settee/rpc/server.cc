@@ -46,7 +46,8 @@ ServerStats::ServerStats(Stats& stats)
       bad_frames(stats.counter("settee.rpc.server.bad_frames", "1",
                                "Connections closed as the peer broke a rule")),
       connections_refused(stats.counter("settee.rpc.server.connections_refused", "1",
-                                        "Connections over max_connections")),
+                                        "Connections over max_connections, or over "
+                                        "max_connections_per_peer")),
       held_back(stats.counter("settee.rpc.server.held_back", "1",
                               "Times that a connection was not read as max_in_flight calls ran")),
       idle_closed(stats.counter("settee.rpc.server.idle_closed", "1",
@@ -193,7 +194,8 @@ Server::Core::Core(Runtime& r, ServerOptions o)
       options(checked(std::move(o))),
       stats(r.stats()),
       events(r.events()),
-      net_stats(net::ConnectionStats::of(r.stats(), "server")) {
+      net_stats(net::ConnectionStats::of(r.stats(), "server")),
+      connections_(options.max_connections, options.max_connections_per_peer) {
   if (options.speaks("bolt")) bindings.push_back(make_bolt_binding(options));
   if (options.speaks("http") || options.speaks("grpc")) {
     bindings.push_back(make_http_serving(runtime, options));
@@ -481,11 +483,14 @@ std::shared_ptr<const ServiceTable> Server::Core::table() const {
 ServerLoop& Server::Core::of(const Loop& loop) { return *loops_[loop.index()]; }
 
 void Server::Core::accept(Loop& loop, net::Socket socket) {
-  if (connections_.fetch_add(1, std::memory_order_relaxed) >= options.max_connections) {
-    connections_.fetch_sub(1, std::memory_order_relaxed);
+  if (const auto room = connections_.enter(socket.peer());
+      room != net::ConnectionCount::Room::kYes) {
     stats.connections_refused.add();
-    peer_log.warn(fmt::format("connection of {} refused: max_connections is {}",
-                              socket.peer().to_string(), options.max_connections));
+    const bool of_peer = room == net::ConnectionCount::Room::kNoneForPeer;
+    peer_log.warn(
+        fmt::format("connection of {} refused: {} is {}", socket.peer().to_string(),
+                    of_peer ? "max_connections_per_peer" : "max_connections",
+                    of_peer ? options.max_connections_per_peer : options.max_connections));
     return;
   }
   net::ConnectionOptions connection_options;
@@ -510,7 +515,7 @@ void Server::Core::forget(net::Connection& connection) {
   const auto found = set.find(connection.shared_from_this());
   if (found == set.end()) return;
   set.erase(found);
-  connections_.fetch_sub(1, std::memory_order_relaxed);
+  connections_.leave(connection.peer());
 }
 
 // Without a call for so long, a peer that was told to go elsewhere has gone.
@@ -600,7 +605,7 @@ void Server::Core::shut_down() {
   });
   // Answers that a slow peer has not taken yet have their second.
   const TimePoint sent_by = Clock::now() + std::chrono::milliseconds(1500);
-  while (connections_.load(std::memory_order_acquire) > 0 && Clock::now() < sent_by) {
+  while (connections_.all() > 0 && Clock::now() < sent_by) {
     runtime.pause(std::chrono::milliseconds(1));
   }
   if (events.stopped.active()) events.stopped.publish({address(), left});

@@ -55,6 +55,8 @@ struct ServerOptions {
   std::uint16_t port = 12200;             ///< 0: a free one, see port().
   std::string app_name = {};              ///< Shown to peers and in messages.
   std::size_t max_connections = 100'000;  ///< More are closed at once.
+  /// The same, of one address (of IPv6: its /64). 0: any number, as behind a balancer all have its own.
+  std::size_t max_connections_per_peer = 0;
   std::size_t max_in_flight = 4'096;  ///< Calls of one connection; then it is not read until fewer.
   std::uint32_t max_frame = 64 * 1024 * 1024;  ///< Content bytes of one request.
   std::size_t max_unsent = 4 * 1024 * 1024;    ///< Bytes a peer does not take; then it is not read.

@@ -16,6 +16,7 @@
 #include "settee/base/stats.h"
 #include "settee/http/internal/allowance.h"
 #include "settee/http/server.h"
+#include "settee/net/connection_count.h"
 #include "settee/net/listener.h"
 
 namespace settee::inline v0::http {
@@ -24,6 +25,7 @@ namespace settee::inline v0::http {
 enum class RefusedBy : std::uint8_t {
   kBadRequest,
   kConnections,
+  kConnectionsOfPeer,
   kHeader,
   kTarget,
   kBody,
@@ -134,7 +136,9 @@ class Server::Core final : public std::enable_shared_from_this<Core> {
   std::atomic<std::size_t> unanswered{0};  // requests whose peer still waits
 
  private:
+  class Securing;
   void accept(Loop& loop, net::Socket socket);
+  std::unique_ptr<net::Protocol> own_protocol(net::Connection& connection);
   void forget(net::Connection& connection);
   void shut_down(TimePoint began, TimePoint by);
   void on_each_session(const std::function<void(Session&)>& act);
@@ -142,7 +146,7 @@ class Server::Core final : public std::enable_shared_from_this<Core> {
   enum class State { kNew, kStarted, kStopping, kStopped };
 
   std::vector<std::unique_ptr<ServerLoop>> loops_;
-  std::atomic<std::size_t> connections_{0};
+  net::ConnectionCount connections_;
   std::atomic<std::size_t> sessions_{0};
   friend class Session;
 

@@ -18,6 +18,7 @@
 #include "settee/base/event_bus.h"
 #include "settee/base/stats.h"
 #include "settee/net/connection.h"
+#include "settee/net/connection_count.h"
 #include "settee/net/listener.h"
 #include "settee/rpc/events.h"
 #include "settee/rpc/internal/binding.h"
@@ -222,7 +223,7 @@ class Server::Core : public std::enable_shared_from_this<Server::Core> {
   std::atomic<std::uint64_t> table_version_{1};  // grows with each change of the table
   std::shared_ptr<const ServiceTable> table_ = std::make_shared<ServiceTable>();
   std::vector<std::unique_ptr<ServerLoop>> loops_;
-  std::atomic<std::size_t> connections_{0};
+  net::ConnectionCount connections_;
   State state_ = State::kNew;
   bool begun_ = false;      // the bindings have
   bool opened_ = false;     // and have admitted what is provided
