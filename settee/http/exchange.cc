@@ -35,6 +35,20 @@ std::string joined(const std::vector<std::string>& items) {
   return fmt::format("{}", fmt::join(items, ", "));
 }
 
+// As access-control-allow-origin says it; empty if it may not.
+std::string_view allowed_origin(const CorsOptions& cors, std::string_view origin) noexcept {
+  const auto has = [&](std::string_view wanted) {
+    return std::find(cors.origins.begin(), cors.origins.end(), wanted) != cors.origins.end();
+  };
+  if (has(origin)) return origin;
+  return has("*") ? "*" : "";
+}
+
+// RFC 9110, 9.2.1
+bool is_safe(std::string_view method) noexcept {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS";
+}
+
 }  // namespace
 
 // Resumed by on_room() and cut().
@@ -134,17 +148,25 @@ void Exchange::begin(Request request, bool body, std::optional<std::uint64_t> le
   carrier_->want_body();
 }
 
+bool is_foreign_page(const Request& request, const CorsOptions& cors) noexcept {
+  const auto origin = request.headers.find("origin");
+  if (origin && !allowed_origin(cors, *origin).empty()) return false;
+  if (const auto site = request.headers.find("sec-fetch-site")) {
+    return *site != "same-origin" && *site != "none";
+  }
+  if (!origin) return false;
+  // Without its scheme: TLS may end at a proxy. A page without an origin sends "null".
+  const std::size_t host = origin->find("://");
+  return host == std::string_view::npos ||
+         !same_name(origin->substr(host + 3), request.headers.get("host"));
+}
+
 // Who may ask at all. False: it has been answered.
 bool Exchange::let_in() {
   const ServerOptions& options = core_->options;
-  if (const auto origin = request_.headers.find("origin");
-      origin && !options.cors.origins.empty()) {
-    const auto& origins = options.cors.origins;
-    if (std::find(origins.begin(), origins.end(), *origin) != origins.end()) {
-      origin_ = *origin;
-    } else if (std::find(origins.begin(), origins.end(), "*") != origins.end()) {
-      origin_ = "*";
-    }
+  const auto origin = request_.headers.find("origin");
+  if (origin && !options.cors.origins.empty()) {
+    origin_ = allowed_origin(options.cors, *origin);
     const auto asks = request_.headers.find("access-control-request-method");
     // Browsers send no token with it.
     if (request_.method == "OPTIONS" && asks) {
@@ -164,6 +186,14 @@ bool Exchange::let_in() {
       answer(std::move(response));
       return false;
     }
+  }
+  // Browsers send an Origin with every request that is not to be safe.
+  if (origin && !is_safe(request_.method) && is_foreign_page(request_, options.cors)) {
+    refuse(RefusedBy::kOrigin,
+           Response::problem(403, fmt::format("pages of {} may not act on this server; "
+                                              "CorsOptions::origins names those that may",
+                                              origin->substr(0, 200))));
+    return false;
   }
   if (!options.token.empty()) {
     constexpr std::string_view kScheme = "bearer ";

@@ -27,6 +27,7 @@ const char* to_string(RefusedBy by) noexcept {
     case RefusedBy::kBody: return "max_body";
     case RefusedBy::kEncoding: return "encoding";
     case RefusedBy::kToken: return "token";
+    case RefusedBy::kOrigin: return "origin";
     case RefusedBy::kHeadTimeout: return "head_timeout";
     case RefusedBy::kBodyTimeout: return "body_timeout";
     case RefusedBy::kWriteTimeout: return "write_timeout";

@@ -58,6 +58,12 @@ struct CorsOptions {
   std::chrono::seconds max_age{600};      ///< Browsers need not ask again for so long.
 };
 
+/// Whether a browser sends the request for a page of another origin than the server's, by
+/// Sec-Fetch-Site or, where that is missing, by Origin and Host; and `cors` does not name that origin.
+/// A Server refuses such requests with 403, except GET, HEAD and OPTIONS: a handler whose GET does more
+/// than to read has to ask. Programs other than browsers send none of these headers.
+SETTEE_API bool is_foreign_page(const Request& request, const CorsOptions& cors) noexcept;
+
 /// Each limit refuses with an answer, or by closing stream or connection, and is counted.
 struct ServerOptions {
   std::string host = "127.0.0.1";  ///< Numeric address, or unix:/path.

@@ -314,6 +314,33 @@ TEST_F(ServerTest, PagesOfOtherOriginsAreToldWhatTheyMayDo) {
   EXPECT_TRUE(plain.has("vary: origin\r\n"));
 }
 
+TEST_F(ServerTest, PagesOfOtherOriginsOnlyRead) {
+  options_.cors.origins = {"https://acme.com"};
+  serve();
+  Peer peer(port());
+  const auto posted = [&](const std::string& fields) {
+    EXPECT_TRUE(peer.send(post("/echo", "x", fields)));
+    return peer.answer();
+  };
+  EXPECT_EQ(posted("").status, 200) << "no browser";
+  EXPECT_EQ(posted("origin: http://a\r\n").status, 200) << "its own, as post() has the host a";
+  EXPECT_EQ(posted("origin: https://A\r\n").status, 200) << "TLS may end before the server";
+  EXPECT_EQ(posted("origin: https://acme.com\r\nsec-fetch-site: cross-site\r\n").status, 200);
+  EXPECT_EQ(posted("origin: http://b\r\nsec-fetch-site: same-origin\r\n").status, 200)
+      << "a proxy has changed the host";
+  int refused = 0;
+  for (const char* fields : {"origin: http://b\r\n", "origin: http://a:81\r\n", "origin: null\r\n",
+                             "origin: a\r\n", "origin: http://a\r\nsec-fetch-site: cross-site\r\n",
+                             "origin: http://x.a\r\nsec-fetch-site: same-site\r\n"}) {
+    const Answer answer = posted(fields);
+    EXPECT_EQ(answer.status, 403) << fields;
+    EXPECT_NE(answer.body.find("CorsOptions::origins"), std::string::npos) << answer.body;
+    EXPECT_EQ(stat("settee.http.server.refused", {{"limit", "origin"}}), ++refused);
+  }
+  ASSERT_TRUE(peer.send(get("/hello", "origin: http://b\r\nsec-fetch-site: cross-site\r\n")));
+  EXPECT_EQ(peer.answer().status, 200);
+}
+
 // As a server of several protocols on one port does.
 TEST_F(ServerTest, SpeaksOnConnectionsThatOthersHaveAccepted) {
   ASSERT_TRUE(Server::speaks('G'));

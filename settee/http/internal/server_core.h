@@ -31,6 +31,7 @@ enum class RefusedBy : std::uint8_t {
   kBody,
   kEncoding,
   kToken,
+  kOrigin,
   kHeadTimeout,
   kBodyTimeout,
   kWriteTimeout,

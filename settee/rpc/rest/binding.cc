@@ -16,6 +16,7 @@
 
 #include <vector>
 
+#include "settee/http/server.h"
 #include "settee/rpc/rest/internal/calls.h"
 #include "settee/rpc/rest/internal/openapi.h"
 #include "settee/rpc/rest/internal/problem.h"
@@ -112,6 +113,12 @@ class Site {
         const Result<void> there = find_plain(*service, call->method());
         co_return there ? told(*core, request, *service, call->method()) : problem(there.error());
       }
+      if (request.method == "GET" && is_foreign_page(*core, request)) {
+        co_return http::Response::problem(
+            403,
+            "pages of other origins may not call methods by GET; CorsOptions::origins names "
+            "those that may");
+      }
       texts.by_position = true;
       const Result<MethodEntry*> chosen = find_overload(*service, call->method(), texts);
       if (!chosen) co_return problem(chosen.error());
@@ -142,6 +149,12 @@ class Site {
     if (!done) co_return problem(done.error());
     Result<http::Response> answer = codec.answer(response_baggage);
     co_return answer ? *std::move(answer) : problem(answer.error());
+  }
+
+  // A page's link or image can send a GET. That of a method's own route is declared to be safe.
+  static bool is_foreign_page(const Server::Core& core, const http::Request& request) {
+    const std::shared_ptr<const http::ServerOptions>& given = core.options.http;
+    return http::is_foreign_page(request, given ? given->cors : http::CorsOptions());
   }
 
   // Of HEAD: the method is there, if it is to be known to who asks.

@@ -165,6 +165,22 @@ TEST_F(RestServer, AQueryIsACall) {
   EXPECT_EQ(ask(get("/com.acme.Quotes/add?a=1&c=2")).status, 400);
 }
 
+// What a page can have a browser send without being asked: a form, an image, a link.
+TEST_F(RestServer, PagesOfOtherOriginsCallNothing) {
+  const std::string form =
+      "origin: http://evil.com\r\nsec-fetch-site: cross-site\r\n"
+      "content-type: application/x-www-form-urlencoded\r\n";
+  EXPECT_EQ(call("latest", R"("ACME")", form).status, 403);
+  const std::string image = "sec-fetch-site: cross-site\r\nsec-fetch-mode: no-cors\r\n";
+  const std::string path = "/com.acme.Quotes/latest?symbol=ACME";
+  const Answer refused = ask(get(path, image));
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_NE(refused.body.find("may not call methods by GET"), std::string::npos) << refused.body;
+  EXPECT_EQ(ask(get(path, "sec-fetch-site: none\r\n")).status, 200) << "typed by its user";
+  EXPECT_EQ(ask(get("/quotes/ACME", image)).status, 200) << "declared to be safe";
+  EXPECT_EQ(ask(get("/openapi.json", image)).status, 200);
+}
+
 TEST_F(RestServer, HeadAsksWhetherAMethodIsThere) {
   for (const auto& [path, status] :
        {std::pair("/com.acme.Quotes/sell", 200), std::pair("/quotes/x", 200),
