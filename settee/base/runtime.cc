@@ -54,7 +54,7 @@ struct Runtime::Impl {
     std::thread thread;
     // The watchdog's.
     std::uint64_t seen_turn = 0;
-    TimePoint seen_at{};
+    TimePoint seen_at = Clock::now();
     bool stalled = false;
   };
 
@@ -88,6 +88,10 @@ struct Runtime::Impl {
   std::mutex stopping;
   std::atomic<bool> joined{false};
 
+  void warn(std::string_view message) const {
+    if (options.log_level > LogLevel::kWarning) return;
+    options.log(LogLevel::kWarning, "runtime", message);
+  }
   void watch(const std::stop_token& stopping);
   void look_at(LoopThread& own, TimePoint now);
   void join() {
@@ -120,8 +124,7 @@ void Runtime::Impl::look_at(LoopThread& own, TimePoint now) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - own.seen_at).count();
   if (turn != own.seen_turn || own.loop.waiting()) {
     if (std::exchange(own.stalled, false)) {
-      options.log(LogLevel::kWarning, "runtime",
-                  fmt::format("loop {} goes on, after {} ms in one turn", own.name, ms));
+      warn(fmt::format("loop {} goes on, after {} ms in one turn", own.name, ms));
     }
     own.seen_turn = turn;
     own.seen_at = now;
@@ -131,17 +134,15 @@ void Runtime::Impl::look_at(LoopThread& own, TimePoint now) {
   own.stalled = true;
   stalls.add();
   const char* what = own.loop.working_on();
-  options.log(
-      LogLevel::kWarning, "runtime",
-      what != nullptr
-          ? fmt::format("loop {} has been held for {} ms by {}: all other calls on it wait. "
-                        "Describe a method that blocks as blocking(), or move long work to "
-                        "a pool (co_await resume_on(pool))",
-                        own.name, ms, what)
-          : fmt::format("loop {} has been held for {} ms by a callback or by work that was "
-                        "resumed: all calls on it wait. A stack trace of thread '{}' shows "
-                        "what it does (gdb -p {})",
-                        own.name, ms, own.name, getpid()));
+  warn(what != nullptr
+           ? fmt::format("loop {} has been held for {} ms by {}: all other calls on it wait. "
+                         "Describe a method that blocks as blocking(), or move long work to "
+                         "a pool (co_await resume_on(pool))",
+                         own.name, ms, what)
+           : fmt::format("loop {} has been held for {} ms by a callback or by work that was "
+                         "resumed: all calls on it wait. A stack trace of thread '{}' shows "
+                         "what it does (gdb -p {})",
+                         own.name, ms, own.name, getpid()));
 }
 
 Runtime::Runtime() : Runtime(RuntimeOptions()) {}

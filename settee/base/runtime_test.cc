@@ -74,7 +74,10 @@ TEST(RuntimeTest, RunGivesTheTasksValueOrError) {
     co_return 42;
   };
   EXPECT_EQ(runtime.run(body()), 42);
-  auto failing = []() -> Task<void> { throw Error(Code::kBusy, "b"); co_return; };
+  auto failing = []() -> Task<void> {
+    throw Error(Code::kBusy, "b");
+    co_return;
+  };
   EXPECT_EQ(code_of([&] { runtime.run(failing()); }), Code::kBusy);
   auto moved = []() -> Task<std::unique_ptr<int>> { co_return std::make_unique<int>(1); };
   EXPECT_EQ(*runtime.run(moved()), 1);
@@ -116,9 +119,7 @@ TEST(RuntimeTest, OnEachLoopFromALoopIsRefusedNotADeadlock) {
 
 TEST(RuntimeTest, OnEachLoopPassesOnWhatTheWorkThrows) {
   Runtime runtime{{.threads = 2}};
-  EXPECT_EQ(code_of([&] {
-              runtime.on_each_loop([](Loop&) { throw Error(Code::kBusy, "b"); });
-            }),
+  EXPECT_EQ(code_of([&] { runtime.on_each_loop([](Loop&) { throw Error(Code::kBusy, "b"); }); }),
             Code::kBusy);
   std::atomic<int> ran{0};
   runtime.on_each_loop([&](Loop&) { ++ran; });
@@ -136,8 +137,9 @@ TEST(RuntimeTest, SpawnedErrorsAreLogged) {
   };
   runtime.spawn(failing(ended));
   ended.get_future().get();
-  EXPECT_TRUE(eventually([&] { return lines.text().find("no room in the inn") != std::string::npos; }))
-      << lines.text();
+  EXPECT_TRUE(eventually([&] {
+    return lines.text().find("no room in the inn") != std::string::npos;
+  })) << lines.text();
   EXPECT_NE(lines.text().find("a spawned task ended"), std::string::npos);
 }
 
@@ -150,6 +152,22 @@ TEST(RuntimeTest, LogLevelsBelowTheLowestAreNotMade) {
   runtime.log(LogLevel::kInfo, "a", "hidden");
   runtime.log(LogLevel::kError, "b", "shown");
   EXPECT_EQ(lines.text(), "3 b shown\n");
+}
+
+TEST(RuntimeTest, AHeldLoopIsSaidAtTheLevelOfAWarning) {
+  Lines lines;
+  RuntimeOptions options = with_log(lines);
+  options.log_level = LogLevel::kError;
+  options.stall = 20ms;
+  Runtime runtime(std::move(options));
+  const auto stalls = [&] { return runtime.stats().find("settee.loop.stalls").value().value; };
+  std::atomic<bool> held{false};
+  runtime.loop().post([&] {
+    EXPECT_TRUE(eventually([&] { return stalls() >= 1; }));
+    held = true;
+  });
+  EXPECT_TRUE(eventually([&] { return held.load(); }));
+  EXPECT_EQ(lines.text(), "");
 }
 
 TEST(RuntimeTest, StopCancelsSleepersAndWaitsForThem) {
