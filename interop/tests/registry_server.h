@@ -58,8 +58,9 @@ class RegistryServer {
   virtual void resume() = 0;
 };
 
-/// Below the range from which the kernel takes ports for outgoing connections: it must still be
-/// free when the server is started again.
+/// A port that no other process takes by this function until this one ends. It is below the range
+/// from which the kernel takes ports for outgoing connections: so it is still free when a server that
+/// had it is started again.
 int free_port();
 
 }  // namespace interop
