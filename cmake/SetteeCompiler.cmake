@@ -57,7 +57,9 @@ if(SETTEE_SANITIZE)
   string(REGEX MATCHALL "address|thread|undefined|memory|leak" settee_sanitizers
     "${SETTEE_SANITIZE}")
   list(REMOVE_DUPLICATES settee_sanitizers)
-  add_compile_definitions(SETTEE_SANITIZE)
+  # And the standard library's own checks, of what sanitizers do not see: an empty optional's value,
+  # an index beyond a vector's size but within what it has allocated.
+  add_compile_definitions(SETTEE_SANITIZE _GLIBCXX_ASSERTIONS)
   foreach(sanitizer IN LISTS settee_sanitizers)
     string(TOUPPER "${sanitizer}" sanitizer)
     add_compile_definitions("SETTEE_SANITIZE_${sanitizer}")

@@ -78,6 +78,8 @@ function(settee_test target)
   target_compile_definitions(${target} PRIVATE
     "SETTEE_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\"" ${arg_DEFINITIONS})
   settee_own_code(${target})
+  # The libraries are what is tested. The tests themselves build in three quarters of the time so.
+  target_compile_options(${target} PRIVATE -O1)
   settee_sanitizer_options(${target})
   if("core" IN_LIST arg_LABELS)
     add_dependencies(core_tests ${target})
