@@ -79,7 +79,7 @@ function(settee_test target)
     "SETTEE_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\"" ${arg_DEFINITIONS})
   settee_own_code(${target})
   # The libraries are what is tested. The tests themselves build in three quarters of the time so.
-  target_compile_options(${target} PRIVATE -O1)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
   settee_sanitizer_options(${target})
   if("core" IN_LIST arg_LABELS)
     add_dependencies(core_tests ${target})
