@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <iostream>
 #include <iterator>
+#include <utility>
 
 #include "apps/settee/call_output.h"
 #include "apps/settee/commands.h"
@@ -87,12 +88,31 @@ int complain_of_exception(const Error& error) {
   return kFailed;
 }
 
+#ifdef SETTEE_CLI_GRPC
+bool is_grpc_url(std::string_view url) noexcept {
+  return url.starts_with("grpc://") || url.starts_with("grpcs://");
+}
+
+// gRPC's own form has the method in the path; false if it is named twice.
+bool take_method(CallCommand& command) {
+  const std::size_t path = command.url.find('/', command.url.find("://") + 3);
+  if (path == std::string::npos) return true;
+  const std::size_t method = command.url.find('/', path + 1);
+  if (method == std::string::npos) return true;
+  if (!command.arguments.empty()) return false;
+  command.arguments = std::exchange(command.method, command.url.substr(method + 1));
+  command.url.resize(method);
+  return true;
+}
+#endif
+
 }  // namespace
 
-int print_result(const Value& result, const CallCommand& command) {
-  const bool pretty = command.pretty || (!command.compact && isatty(STDOUT_FILENO) != 0);
-  std::string json = json::to_text(result, pretty ? json::Layout::kPretty : json::Layout::kCompact,
-                                   command.types ? json::TypeNames::kAll : json::TypeNames::kNone);
+bool is_pretty(const CallCommand& command) {
+  return command.pretty || (!command.compact && isatty(STDOUT_FILENO) != 0);
+}
+
+int print_json(std::string json) {
   json += '\n';
   if (std::fwrite(json.data(), 1, json.size(), stdout) != json.size() || std::fflush(stdout) != 0) {
     complain(kName, "the result cannot be written to standard output");
@@ -101,7 +121,25 @@ int print_result(const Value& result, const CallCommand& command) {
   return kOk;
 }
 
-int run(const CallCommand& command) {
+int print_result(const Value& result, const CallCommand& command) {
+  return print_json(
+      json::to_text(result, is_pretty(command) ? json::Layout::kPretty : json::Layout::kCompact,
+                    command.types ? json::TypeNames::kAll : json::TypeNames::kNone));
+}
+
+int run(const CallCommand& given) {
+  CallCommand command = given;
+#ifdef SETTEE_CLI_GRPC
+  const bool is_grpc = is_grpc_url(command.url);
+  if (is_grpc && !take_method(command)) {
+    complain(kName, "the url names the method already: give the arguments, and no METHOD");
+    return kUsage;
+  }
+#endif
+  if (command.method.empty()) {
+    complain(kName, "METHOD is required; see 'settee call --help'");
+    return kUsage;
+  }
   Result<rpc::Baggage> baggage = read_baggage(command.baggage);
   if (!baggage) return complain(kName, baggage.error());
 
@@ -112,6 +150,9 @@ int run(const CallCommand& command) {
   if (is_http_url(command.url) && !command.has_java_types) {
     return call_plain(command, text, *baggage);
   }
+#ifdef SETTEE_CLI_GRPC
+  if (is_grpc) return call_grpc(command, text, *baggage);
+#endif
   std::vector<std::string> types;
   for (const std::string& type : command.java_types) {
     if (!type.empty()) types.push_back(java_signature(type));

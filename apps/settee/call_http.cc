@@ -47,8 +47,27 @@ bool is_http_url(std::string_view url) noexcept {
   return false;
 }
 
+void add_baggage(http::Headers& headers, const rpc::Baggage& baggage) {
+  for (const auto& [key, value] : baggage) {
+    headers.add(fmt::format("rpc_req_baggage.{}", key), value);
+  }
+}
+
+void tell_of_answer(const CallCommand& command, TimePoint begin, const http::Headers& answer) {
+  if (!command.verbose) return;
+  const double ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+  complain(kName, fmt::format("{}#{} answered in {:.3f} ms, connecting included", command.url,
+                              command.method, ms));
+  constexpr std::string_view kPrefix = "rpc_resp_baggage.";
+  for (const http::Headers::Field field : answer) {
+    if (!field.name.starts_with(kPrefix)) continue;
+    complain(kName, fmt::format("response baggage: {}={}", field.name.substr(kPrefix.size()),
+                                field.value));
+  }
+}
+
 int call_plain(const CallCommand& command, const std::string& arguments,
-               const std::map<std::string, std::string, std::less<>>& baggage) {
+               const rpc::Baggage& baggage) {
   Runtime runtime(quiet());
   const TimePoint begin = Clock::now();
   http::Response answer;
@@ -71,26 +90,14 @@ int call_plain(const CallCommand& command, const std::string& arguments,
     request.headers.add("content-type", "application/json");
     request.headers.add("accept", "application/json");
     request.headers.add("app", "settee-cli");
-    for (const auto& [key, value] : baggage) {
-      request.headers.add(fmt::format("rpc_req_baggage.{}", key), value);
-    }
+    add_baggage(request.headers, baggage);
     request.body = http::Body(arguments);
     answer = runtime.run(client.send(*std::move(url), std::move(request)));
   } catch (const Error& error) {
     return complain(kName, error);
   }
   if (answer.status < 200 || answer.status > 299) return complain_of_problem(answer);
-  if (command.verbose) {
-    const double ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-    complain(kName, fmt::format("{}#{} answered in {:.3f} ms, connecting included", command.url,
-                                command.method, ms));
-    constexpr std::string_view kPrefix = "rpc_resp_baggage.";
-    for (const http::Headers::Field field : answer.headers) {
-      if (!field.name.starts_with(kPrefix)) continue;
-      complain(kName, fmt::format("response baggage: {}={}", field.name.substr(kPrefix.size()),
-                                  field.value));
-    }
-  }
+  tell_of_answer(command, begin, answer.headers);
   const std::string_view body = text_of(answer.body.bytes());
   const Result<Value> result = body.empty() ? Result<Value>(Value()) : json::parse_value(body);
   if (!result) {

@@ -282,6 +282,79 @@ class CallTest(WithEchoServer):
                 self.assertIn(said, err)
 
 
+class GrpcCallTest(WithEchoServer):
+    """Against a foreign server: interop/tests/grpc_call_test.py."""
+
+    def setUp(self):
+        if "grpc://" not in settee("call", "--help")[1].split("Examples:")[1]:
+            self.skipTest("this program is built without protobuf")
+
+    def call(self, *arguments, **more):
+        url = f"grpc://127.0.0.1:{self.port}/com.settee.bench.Echo"
+        return settee("call", url, *arguments, **more)
+
+    def test_the_messages_are_json(self):
+        self.assertEqual(self.call("echo", '{"text": "größer"}'), (0, '{"value":"größer"}\n', ""))
+        self.assertEqual(self.call("echo", "-", stdin=b'{"text": "in"}'), (0, '{"value":"in"}\n', ""))
+        user = {"id": "9007199254740993", "name": "Ada", "attributes": {"k": "v"}, "score": 0.5}
+        code, out, err = self.call("echoUser", json.dumps(user), "--pretty")
+        self.assertEqual((code, json.loads(out), err), (0, user, ""))
+        self.assertGreater(out.count("\n"), 4)
+
+    def test_the_method_may_be_in_the_url(self):
+        for version in ("", ":1.0"):
+            url = f"grpc://127.0.0.1:{self.port}/com.settee.bench.Echo{version}/echo"
+            self.assertEqual(settee("call", url, '{"text": "a"}'), (0, '{"value":"a"}\n', ""))
+
+    def test_verbose(self):
+        code, out, err = self.call("echo", '{"text": "a"}', "-v")
+        self.assertEqual((code, out), (0, '{"value":"a"}\n'))
+        self.assertRegex(err, r"\Asettee call: .*#echo answered in [0-9.]+ ms.*\n\Z")
+
+    def test_a_status_comes_with_its_details(self):
+        code, out, err = self.call("fail", '{"message": "first"}')
+        self.assertEqual((code, out), (1, ""))
+        self.assertRegex(err, r"\Asettee call: UNKNOWN \(2\): first\n"
+                              r'  detail google\.rpc\.ErrorInfo: .*EchoException.*\n\Z')
+
+    def test_what_is_wrong_is_said(self):
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))  # not listening, and nobody else can
+            nobody = f"grpc://127.0.0.1:{unused.getsockname()[1]}/com.acme.S"
+            echo = f"grpc://127.0.0.1:{self.port}/com.settee.bench.Echo"
+            for arguments, status, said in (
+                    ((f"{echo}/nope",), 2, "has no method nope; it has echo, "),
+                    ((echo, "echo", '{"txt": 1}'), 2, "fields text: txt: Cannot find field"),
+                    ((echo, "echo", '["a"]'), 2, "EchoEchoRequest, an object of the fields text"),
+                    ((echo, "echo", '{"text":'), 2, "Unexpected end of string"),
+                    ((f"{echo}/echo", "a", "b"), 2, "the url names the method already"),
+                    ((echo, "echo", "{}", "--java-types", "int"), 2, "--java-types"),
+                    ((echo,), 2, "METHOD is required"),
+                    ((f"grpc://127.0.0.1:{self.port}", "m"), 2, "its path must be the service"),
+                    ((f"grpc://127.0.0.1:{self.port}/com.acme.Nope/m",), 1,
+                     "no service com.acme.Nope; it has com.settee.bench.Echo"),
+                    ((f"{nobody}/m",), 3, "Connection refused")):
+                with self.subTest(arguments=arguments):
+                    code, out, err = settee("call", *arguments)
+                    self.assertEqual((code, out), (status, ""), err)
+                    self.assert_one_line(err)
+                    self.assertIn(said, err)
+
+    def test_no_answer(self):
+        with server_of(lambda request: None) as (port, _):
+            code, out, err = settee("call", f"grpc://127.0.0.1:{port}/a.B/m", "--timeout", 200)
+        self.assertEqual((code, out), (3, ""))
+        self.assert_one_line(err)
+        self.assertRegex(err, r"Timeout: .*ServerReflectionInfo.*--timeout")
+
+    def test_no_grpc_server(self):
+        with server_of(lambda request: b"HTTP/1.1 400 Bad Request\r\n\r\n") as (port, _):
+            code, out, err = settee("call", f"grpc://127.0.0.1:{port}/a.B/m")
+        self.assertNotEqual(code, 0)
+        self.assertEqual(out, "")
+        self.assert_one_line(err)
+
+
 class TlsTest(unittest.TestCase):
     """An echo server that speaks TLS only, and wants to know who calls."""
 
@@ -328,6 +401,10 @@ class TlsTest(unittest.TestCase):
                                 "--json", *flags)
         self.assertEqual((code, json.loads(out)["errors"]), (0, 0), err)
         self.assertEqual(settee("why", self.url, *flags)[0], 0)
+        if "grpc://" in settee("call", "--help")[1].split("Examples:")[1]:
+            url = self.url.replace("bolt", "grpcs").replace(SERVICE, SERVICE + "/echo")
+            self.assertEqual(settee("call", url, '{"text": "hello"}', *flags),
+                             (0, '{"value":"hello"}\n', ""))
 
     def test_what_is_missing_is_said(self):
         for flags, text in [

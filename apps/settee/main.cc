@@ -102,15 +102,29 @@ constexpr const char* kUrlForm =
     "grpc, grpcs in its place), "
     "zookeeper://host:port/interface..., etcd://host:port/interface... "
     "or file:///path#interface...";
-constexpr const char* kCallFooter = R"(Examples:
+constexpr const char* kCallFooter =
+    R"(Examples:
   settee call bolt://127.0.0.1:12200/com.acme.Quotes:1.0 latest '["ACME"]'
   settee call bolt://127.0.0.1:12200/com.acme.Calc add '[1, 2]' --java-types int,long
   settee call http://127.0.0.1:12200/com.acme.Quotes latest '{"symbol": "ACME"}'
+)"
+#ifdef SETTEE_CLI_GRPC
+    R"(  settee call grpc://127.0.0.1:50051/com.acme.Quotes/latest '{"symbol": "ACME"}'
+)"
+#endif
+    R"(
+Over http, https, h2c and h2 the JSON goes as it is, as with curl, unless --java-types is given.
 
-Over http, https, h2c and h2 the JSON goes as it is, as with curl, unless --java-types is given. gRPC's
-messages follow from a method's description, so grpc:// is for `settee bench` and described clients.
+)"
+#ifdef SETTEE_CLI_GRPC
+    R"(Over grpc and grpcs (TLS) the server is asked by reflection what its messages look like, so that any
+gRPC server which has that can be called. The JSON is an object of the request's fields, and an array
+of such objects where the client streams; the messages of a server's stream are printed as they come,
+and without --timeout they may do so for ever.
 
-Without --java-types the types sent are those of the JSON values: int or long, double, boolean,
+)"
+#endif
+    R"(Without --java-types the types sent are those of the JSON values: int or long, double, boolean,
 java.lang.String, java.util.List, java.util.Map, and the class that "$class" names:
   {"$class": "com.acme.Order", "id": 7}    {"$class": "java.util.Date", "$": "2024-05-01T12:00:00Z"}
 
@@ -235,7 +249,7 @@ class CommandLine {
     call_ = app_.add_subcommand("call", "Calls a method by name and prints its result as JSON");
     call_->footer(kCallFooter);
     call_->add_option("URL", call_command_.url, kUrlForm)->required();
-    call_->add_option("METHOD", call_command_.method, "The method's name")->required();
+    call_->add_option("METHOD", call_command_.method, "The method's name");
     call_->add_option("ARGUMENTS", call_command_.arguments,
                       "JSON array of the arguments, or - to read it from standard input");
     java_types_ =
