@@ -6,11 +6,9 @@
 
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "settee/base/task.h"
 #include "settee/http/client.h"
@@ -20,7 +18,6 @@ namespace settee::cli {
 
 /// How a server ended a call.
 struct GrpcStatus {
-  static constexpr int kUnknown = 2;
   static constexpr int kDeadlineExceeded = 4;
   static constexpr int kNotFound = 5;
   static constexpr int kUnimplemented = 12;

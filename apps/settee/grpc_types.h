@@ -16,10 +16,6 @@
 
 #include "apps/settee/grpc_caller.h"
 
-namespace google::protobuf {
-class UnknownFieldSet;
-}
-
 namespace settee::cli {
 
 /// Asks when it must, and keeps what it was told: descriptors live as long as this does. Errors: the

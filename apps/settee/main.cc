@@ -249,7 +249,8 @@ class CommandLine {
     call_ = app_.add_subcommand("call", "Calls a method by name and prints its result as JSON");
     call_->footer(kCallFooter);
     call_->add_option("URL", call_command_.url, kUrlForm)->required();
-    call_->add_option("METHOD", call_command_.method, "The method's name");
+    call_->add_option("METHOD", call_command_.method,
+                      "The method's name; over gRPC it may stand in the url");
     call_->add_option("ARGUMENTS", call_command_.arguments,
                       "JSON array of the arguments, or - to read it from standard input");
     java_types_ =
