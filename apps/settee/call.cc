@@ -56,6 +56,23 @@ Result<rpc::Baggage> read_baggage(const std::vector<std::string>& pairs) {
   return baggage;
 }
 
+// What goes along over HTTP and gRPC.
+http::Headers header_fields(const std::vector<std::string>& given, const rpc::Baggage& baggage) {
+  http::Headers fields;
+  for (const std::string& field : given) {
+    const std::size_t colon = field.find(':');
+    if (colon == std::string::npos || colon == 0) {
+      throw Error(Code::kInvalidArgument, fmt::format("--header '{}' is no NAME: VALUE", field));
+    }
+    const std::size_t value = std::min(field.find_first_not_of(' ', colon + 1), field.size());
+    fields.add(field.substr(0, colon), field.substr(value));
+  }
+  for (const auto& [key, value] : baggage) {
+    fields.add(fmt::format("rpc_req_baggage.{}", key), value);
+  }
+  return fields;
+}
+
 // What an exception has beyond class, message and stack.
 void print_fields(const Value& exception, std::string_view indent) {
   Value fields = Value::map();
@@ -147,12 +164,22 @@ int run(const CallCommand& given) {
   if (text == "-") {
     text.assign(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
   }
-  if (is_http_url(command.url) && !command.has_java_types) {
-    return call_plain(command, text, *baggage);
-  }
+  try {
+    const http::Headers fields = header_fields(command.headers, *baggage);
+    if (is_http_url(command.url) && !command.has_java_types) {
+      return call_plain(command, text, fields);
+    }
 #ifdef SETTEE_CLI_GRPC
-  if (is_grpc) return call_grpc(command, text, *baggage);
+    if (is_grpc) return call_grpc(command, text, fields);
 #endif
+  } catch (const Error& error) {
+    complain(kName, error);
+    return kUsage;
+  }
+  if (!command.headers.empty()) {
+    complain(kName, "--header goes over HTTP and gRPC only; --baggage goes over every protocol");
+    return kUsage;
+  }
   std::vector<std::string> types;
   for (const std::string& type : command.java_types) {
     if (!type.empty()) types.push_back(java_signature(type));

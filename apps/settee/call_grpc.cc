@@ -206,7 +206,7 @@ class GrpcCall {
 }  // namespace
 
 int call_grpc(const CallCommand& command, const std::string& arguments,
-              const rpc::Baggage& baggage) {
+              const http::Headers& fields) {
   pb::SetLogHandler(nullptr);  // what it would say is in the Errors
   if (command.has_java_types) {
     complain(kName, "--java-types says nothing over gRPC: the server says its types");
@@ -229,7 +229,7 @@ int call_grpc(const CallCommand& command, const std::string& arguments,
     }
     const std::string service = std::exchange(url->target, std::string()).substr(1);
     http::Client client(runtime, options);
-    GrpcCaller caller(client, *std::move(url), baggage);
+    GrpcCaller caller(client, *std::move(url), fields);
     GrpcCall call(command, caller);
     const int exit = runtime.run(call.run(service, arguments));
     if (exit == kOk) tell_of_answer(command, begin, caller.trailers());

@@ -47,12 +47,6 @@ bool is_http_url(std::string_view url) noexcept {
   return false;
 }
 
-void add_baggage(http::Headers& headers, const rpc::Baggage& baggage) {
-  for (const auto& [key, value] : baggage) {
-    headers.add(fmt::format("rpc_req_baggage.{}", key), value);
-  }
-}
-
 void tell_of_answer(const CallCommand& command, TimePoint begin, const http::Headers& answer) {
   if (!command.verbose) return;
   const double ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
@@ -67,7 +61,7 @@ void tell_of_answer(const CallCommand& command, TimePoint begin, const http::Hea
 }
 
 int call_plain(const CallCommand& command, const std::string& arguments,
-               const rpc::Baggage& baggage) {
+               const http::Headers& fields) {
   Runtime runtime(quiet());
   const TimePoint begin = Clock::now();
   http::Response answer;
@@ -87,10 +81,10 @@ int call_plain(const CallCommand& command, const std::string& arguments,
     http::Client client(runtime, options);
     http::Request request;
     request.method = "POST";
+    request.headers = fields;
     request.headers.add("content-type", "application/json");
     request.headers.add("accept", "application/json");
     request.headers.add("app", "settee-cli");
-    add_baggage(request.headers, baggage);
     request.body = http::Body(arguments);
     answer = runtime.run(client.send(*std::move(url), std::move(request)));
   } catch (const Error& error) {

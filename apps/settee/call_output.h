@@ -23,19 +23,19 @@ bool is_pretty(const CallCommand& command);
 /// The same of JSON that is text already.
 int print_json(std::string json);
 
-/// Over HTTP and gRPC: --baggage as header fields, and for --verbose what there was in the answer's.
-void add_baggage(http::Headers& headers, const rpc::Baggage& baggage);
+/// Over HTTP and gRPC, for --verbose: the time it took, and the baggage in the answer's fields.
 void tell_of_answer(const CallCommand& command, TimePoint begin, const http::Headers& answer);
 
 /// Whether calls to such a url may go as plain JSON.
 bool is_http_url(std::string_view url) noexcept;
-/// Makes the call so. `arguments`: JSON, an object of the parameters' names or an array.
+/// Makes the call so, with `fields` in its head. `arguments`: JSON, an object of the parameters' names
+/// or an array.
 int call_plain(const CallCommand& command, const std::string& arguments,
-               const rpc::Baggage& baggage);
+               const http::Headers& fields);
 
 /// Calls a method of a gRPC server that has reflection. `arguments`: JSON, an object of the request's
 /// fields, or an array of such if the client streams. Made where protobuf is (SETTEE_CLI_GRPC).
 int call_grpc(const CallCommand& command, const std::string& arguments,
-              const rpc::Baggage& baggage);
+              const http::Headers& fields);
 
 }  // namespace settee::cli

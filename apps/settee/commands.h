@@ -57,6 +57,7 @@ struct CallCommand {
   bool has_java_types = false;  ///< An empty list is one as well: a method without parameters.
   std::optional<std::chrono::milliseconds> timeout;
   std::vector<std::string> baggage;  ///< "key=value"
+  std::vector<std::string> headers;  ///< "name: value"
   bool pretty = false;
   bool compact = false;
   bool types = false;

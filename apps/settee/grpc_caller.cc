@@ -100,18 +100,18 @@ void add_grpc_message(std::string& body, std::string_view message) {
   body += message;
 }
 
-GrpcCaller::GrpcCaller(http::Client& client, http::Url server, const rpc::Baggage& baggage)
-    : client_(client), server_(std::move(server)), baggage_(baggage) {}
+GrpcCaller::GrpcCaller(http::Client& client, http::Url server, const http::Headers& fields)
+    : client_(client), server_(std::move(server)), fields_(fields) {}
 
 Task<GrpcStatus> GrpcCaller::call(std::string path, std::string body, Show show) {
   http::Request request;
   request.method = "POST";
   request.target = std::move(path);
+  request.headers = fields_;
   request.headers.add("content-type", "application/grpc");
   request.headers.add("te", "trailers");
   request.headers.add("app", "settee-cli");
   add_deadline(request.headers);
-  add_baggage(request.headers, baggage_);
   request.body = http::Body(body);
   http::SendOptions options;
   options.streaming = true;

@@ -12,7 +12,6 @@
 
 #include "settee/base/task.h"
 #include "settee/http/client.h"
-#include "settee/rpc/call.h"
 
 namespace settee::cli {
 
@@ -34,12 +33,13 @@ struct GrpcStatus {
 /// Appends a message with its prefix to the body of a request.
 void add_grpc_message(std::string& body, std::string_view message);
 
-/// Calls one server. Single-threaded, as the program is; `client` and `baggage` outlive it.
+/// Calls one server, with `fields` in the head of each call. Single-threaded, as the program is;
+/// `client` and `fields` outlive it.
 class GrpcCaller {
  public:
   using Show = std::function<void(std::string_view message)>;
 
-  GrpcCaller(http::Client& client, http::Url server, const rpc::Baggage& baggage);
+  GrpcCaller(http::Client& client, http::Url server, const http::Headers& fields);
 
   /// Sends the messages in `body` and ends its side; `show` gets each message of the answer as it
   /// comes. An Error where there is no answer, or none of gRPC. The Context's deadline holds, and
@@ -52,7 +52,7 @@ class GrpcCaller {
  private:
   http::Client& client_;
   const http::Url server_;
-  const rpc::Baggage& baggage_;
+  const http::Headers& fields_;
   http::Headers trailers_;
 };
 

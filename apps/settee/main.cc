@@ -265,6 +265,12 @@ class CommandLine {
         ->type_name("KEY=VALUE")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    call_
+        ->add_option("--header", call_command_.headers,
+                     "Over HTTP and gRPC; may be given several times")
+        ->type_name("'NAME: VALUE'")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     CLI::Option* const pretty = call_->add_flag("--pretty", call_command_.pretty,
                                                 "Several lines (the default on a terminal)");
     call_->add_flag("--compact", call_command_.compact, "One line (the default elsewhere)")

@@ -72,6 +72,10 @@ class CallTest(unittest.TestCase):
         self.assertEqual(
             self.call("header", "--baggage", "tenant=blue"), (0, '{"value":"blue"}\n', "")
         )
+        self.assertEqual(
+            self.call("header", "--header", "rpc_req_baggage.tenant: green"),
+            (0, '{"value":"green"}\n', ""),
+        )
         code, out, err = self.call("nap", "--timeout", "3600000")
         self.assertEqual((code, err), (0, ""))
         self.assertTrue(3_000_000 < int(json.loads(out)["value"]) <= 3_600_000, out)
