@@ -2,17 +2,18 @@
 # Copyright The Settee Authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Usage: build_peer.sh java|node OUTDIR
+# Usage: build_peer.sh java|node|h2spec OUTDIR
 # Builds a foreign peer for the tests: says what to install when a tool is missing, and tries again when the registry
 # did not answer. Quick when OUTDIR is up to date.
 set -euo pipefail
 
 peer=$1
 out=$2
+otherwise=1
 builder=$(dirname "$0")/../$peer/build.sh
 
 missing() {
-  echo "interop: $1; run ./setup --peers, which installs what the $peer peers need" >&2
+  echo "interop: $1; run ./setup --peers, which installs what the interop tests need" >&2
   exit 1
 }
 
@@ -32,8 +33,12 @@ case "$peer" in
     version=${version#v}
     [ "${version%%.*}" -ge 18 ] || missing "node is of version $version, the Node peers need 18 or later"
     ;;
+  h2spec)
+    command -v go >/dev/null || missing "there is no go here"
+    otherwise=77 # a tool for one test, which is skipped then
+    ;;
   *)
-    echo "usage: $0 java|node OUTDIR" >&2
+    echo "usage: $0 java|node|h2spec OUTDIR" >&2
     exit 2
     ;;
 esac
@@ -47,4 +52,4 @@ for ((attempt = 1; attempt <= attempts; attempt++)); do
   ((attempt == attempts)) || sleep $((attempt * 10))
 done
 echo "interop: the $peer peers could not be built in $out; what failed is said above (is the package registry there?)" >&2
-exit 1
+exit "$otherwise"

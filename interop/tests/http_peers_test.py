@@ -232,7 +232,7 @@ class HyperH2(unittest.TestCase):
 
 
 class H2spec(unittest.TestCase):
-    """Version 2.2.1: go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible"""
+    """Version 2.2.1, which interop/h2spec/build.sh builds."""
 
     needs = ("h2spec",)
     # docs/compatibility.md has the reasons.
@@ -292,7 +292,7 @@ class SlowHttpTest(unittest.TestCase):
 def missing(case):
     for program in case.needs:
         if shutil.which(program) is None:
-            return f"{program} is not installed (./setup --peers has all but h2spec)"
+            return f"{program} is not installed (./setup --peers)"
     module = getattr(case, "module", None)
     if module:
         try:
