@@ -78,18 +78,36 @@ class MyMarket final : public Market::Service {
     line.set_sku(request->sku());
     for (int i = 1; i <= request->count(); ++i) {
       line.set_count(i);
-      lines->Write(line);
+      if (!lines->Write(line)) return cancelled("watch");
     }
     return Status::OK;
   }
-  Status upload(ServerContext*, grpc::ServerReader<Line>* lines,
+  // Of all counts the sum; a negative one ends it.
+  Status upload(ServerContext* context, grpc::ServerReader<Line>* lines,
                 MarketUploadResponse* answer) override {
-    for (Line line; lines->Read(&line);) answer->set_value(answer->value() + line.count());
+    std::int64_t sum = 0;
+    for (Line line; lines->Read(&line);) {
+      sum += line.count();
+      if (line.count() < 0) {
+        answer->set_value(line.count());
+        return Status::OK;
+      }
+    }
+    if (context->IsCancelled()) return cancelled("upload");
+    answer->set_value(sum);
     return Status::OK;
   }
-  Status chat(ServerContext*, grpc::ServerReaderWriter<Line, Line>* lines) override {
+  // Gives back each line, and ends with an error.
+  Status chat(ServerContext* context, grpc::ServerReaderWriter<Line, Line>* lines) override {
     for (Line line; lines->Read(&line);) lines->Write(line);
+    if (context->IsCancelled()) return cancelled("chat");
     return Status(grpc::StatusCode::UNAVAILABLE, "closing");
+  }
+
+ private:
+  static Status cancelled(const std::string& what) {
+    std::cout << what + " cancelled\n" << std::flush;
+    return Status::CANCELLED;
   }
 };
 
