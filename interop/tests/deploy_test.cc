@@ -60,18 +60,24 @@ bool eventually(const std::function<bool()>& condition) {
   return true;
 }
 
-// A process of echo_server, which is in the registry when this has been made.
+bool answers(Echo& echo) {
+  try {
+    return echo.echo("x").get() == "x";
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// A process of echo_server, which is in the registry, if it has one, when this has been made.
 class Provider {
  public:
-  explicit Provider(std::string registry, int port = 0) : registry_(std::move(registry)) {
-    port_ = port;
-    start();
-  }
+  explicit Provider(std::string registry = "") : registry_(std::move(registry)) { start(); }
   void start() {
     const auto program =
         std::filesystem::read_symlink("/proc/self/exe").parent_path() / "echo_server";
-    child_.emplace(std::vector<std::string>{program, "--port", std::to_string(port_), "--registry",
-                                            registry_});
+    std::vector<std::string> command{program, "--port", std::to_string(port_)};
+    if (!registry_.empty()) command.insert(command.end(), {"--registry", registry_});
+    child_.emplace(command);
     const std::optional<std::string> line = child_->read_line(60s);
     if (!line || !line->starts_with("READY port=")) throw std::runtime_error(child_->errors());
     port_ = std::stoi(line->substr(11));
@@ -230,6 +236,41 @@ TEST_P(Deploy, ARollingRestartOfTwoLosesNoCall) {
   EXPECT_EQ(load.failed().size(), 0U) << load.words();
   EXPECT_EQ(quick.failed().size(), 0U) << quick.words();
 }
+
+// The same by urls. HTTP/1.1 cannot say that a request which was on its way has not begun: there only
+// what may run twice is safe.
+class DeployByUrl : public testing::TestWithParam<const char*> {};
+
+TEST_P(DeployByUrl, ARollingRestartOfTwoLosesNoCall) {
+  settee::rpc::registry_test::Log log;
+  settee::Runtime runtime(log.options());
+  settee::rpc::Client client(runtime);
+  std::deque<Provider> providers(2);
+  const std::string scheme = std::string(GetParam()) + "://";
+  const auto echo =
+      client.refer<Echo>(scheme + providers[0].address() + "," + providers[1].address());
+  Load quick(runtime, kRate, [&] { return echo->echo("x"); });
+  std::optional<Load> load;
+  if (scheme != "http://") load.emplace(runtime, kRate / 4, [&] { return echo->slowEcho("x"); });
+  for (Provider& one : providers) {
+    EXPECT_TRUE(quick.more(300));
+    EXPECT_EQ(one.stop(), 0);
+    EXPECT_TRUE(quick.more(300));
+    one.start();
+    // Connected again, before the other one is stopped.
+    const auto again = client.refer<Echo>(scheme + one.address());
+    EXPECT_TRUE(eventually([&] { return answers(*again); }));
+  }
+  EXPECT_TRUE(quick.more(500));
+  quick.finish();
+  EXPECT_EQ(quick.failed().size(), 0U) << quick.words();
+  if (!load) return;
+  load->finish();
+  EXPECT_EQ(load->failed().size(), 0U) << load->words();
+}
+
+INSTANTIATE_TEST_SUITE_P(Over, DeployByUrl, testing::Values("bolt", "grpc", "h2c", "http"),
+                         [](const auto& info) { return std::string(info.param); });
 
 TEST_P(Deploy, AKilledOneCostsTheCallsThatItHadAndIdempotentOnesNotEvenThose) {
   for (int i = 0; i < 3; ++i) add();

@@ -208,7 +208,6 @@ std::size_t Cluster::draw(const View& view, Choice& choice, std::string_view met
   const std::size_t count = view.members.size();
   if (count == 0) return Balancer::kNone;
   const TimePoint now = Loop::current()->now();
-  const TimePoint::rep ticks = now.time_since_epoch().count();
   const bool breakers = options_.circuit_breaker.enabled;
   const auto possible = [&](std::size_t index) {
     Peer& peer = view.peer(index);
@@ -216,7 +215,7 @@ std::size_t Cluster::draw(const View& view, Choice& choice, std::string_view met
            (!breakers || peer.breaker(method).would_admit(options_.circuit_breaker, now));
   };
   const auto good = [&](std::size_t index) {
-    return view.peer(index).avoid_until.load(std::memory_order_relaxed) <= ticks && possible(index);
+    return !view.peer(index).avoided(now) && possible(index);
   };
   for (int attempt = 0; attempt < 3; ++attempt) {
     const std::size_t index = view.balancer->choose(choice);
@@ -244,7 +243,7 @@ std::shared_ptr<Peer> Cluster::choose(PerLoop& here, const View& view, const Out
     if (found != here.sticky.end()) {
       const std::shared_ptr<Peer>& before = found->second;
       const TimePoint now = Loop::current()->now();
-      if (before->avoid_until.load(std::memory_order_relaxed) <= now.time_since_epoch().count() &&
+      if (!before->avoided(now) &&
           (!options_.circuit_breaker.enabled ||
            before->breaker(outgoing.name).would_admit(options_.circuit_breaker, now)) &&
           std::find(view.members.begin(), view.members.end(), before) != view.members.end()) {
@@ -351,7 +350,7 @@ void Cluster::note(Peer& peer, std::string_view method, Breaker::Ticket ticket,
   if (answered) return;
   const Code code = ended.error().code();
   if (code == Code::kBusy) peer.avoid(now + kAvoidBusy);
-  if (code == Code::kConnectFailed) peer.avoid(now + kAvoidUnreachable);
+  if (code == Code::kConnectFailed) peer.avoid_unreached(now + kAvoidUnreachable);
 }
 
 // The tries of one call, one after the other.

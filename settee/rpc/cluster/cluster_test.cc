@@ -65,6 +65,25 @@ TEST_F(ClusterTest, AStoppedServersCallsGoElsewhereAndComeBack) {
   }));
 }
 
+// As in a rolling restart: the next one leaves when this one is back.
+TEST_F(ClusterTest, AServerThatIsReachedAgainIsCalledAtOnce) {
+  const auto shop = client_->refer<Shop>(url("?loadBalancer=roundRobin"));
+  const std::uint16_t port = servers_[1].server->port();
+  servers_[1].server->stop();
+  for (int i = 0; i < 10; ++i) EXPECT_NO_THROW(shop->order("x").get());
+  ServerOptions server;
+  server.host = "127.0.0.1";
+  server.port = port;
+  servers_[1].server = std::make_unique<Server>(*runtime_, server);
+  servers_[1].server->provide<Shop>(servers_[1].shop);
+  servers_[1].server->start();
+  const auto again = client_->refer<Shop>("bolt://" + servers_[1].address);
+  ASSERT_TRUE(eventually([&] { return !error_of(again->order("x")); }));
+  const int before = servers_[1].shop->calls;
+  for (int i = 0; i < 9; ++i) EXPECT_NO_THROW(shop->order("x").get());
+  EXPECT_GT(servers_[1].shop->calls, before);
+}
+
 TEST_F(ClusterTest, WhatMayHaveRunIsTriedAgainOnlyIfThatIsSafe) {
   wire::FakeServer fake;
   const std::string list = "bolt://127.0.0.1:" + std::to_string(fake.port()) + "," +

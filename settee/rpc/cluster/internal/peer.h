@@ -37,14 +37,15 @@ class Peer final : public Member {
   const std::shared_ptr<Address> address;
   const std::chrono::milliseconds timeout;  ///< As published; 0: none.
 
-  /// Not chosen before this if there is another: it could not be reached, said that it leaves, or is
-  /// ejected.
-  std::atomic<TimePoint::rep> avoid_until{0};
-  void avoid(TimePoint until) noexcept {
-    TimePoint::rep now = avoid_until.load(std::memory_order_relaxed);
-    const TimePoint::rep then = until.time_since_epoch().count();
-    while (now < then && !avoid_until.compare_exchange_weak(now, then)) {
-    }
+  /// Not chosen before `until` if there is another: it said that it leaves, or is ejected.
+  void avoid(TimePoint until) noexcept { extend(avoid_until_, until); }
+  /// The same, as it could not be reached; the next connection ends that.
+  void avoid_unreached(TimePoint until) noexcept { extend(unreached_until_, until); }
+  bool avoided(TimePoint now) const noexcept {
+    const TimePoint::rep ticks = now.time_since_epoch().count();
+    if (avoid_until_.load(std::memory_order_relaxed) > ticks) return true;
+    return unreached_until_.load(std::memory_order_relaxed) > ticks &&
+           address->state() != AddressState::kAvailable;
   }
 
   /// Of the window that runs, for fault tolerance.
@@ -63,7 +64,8 @@ class Peer final : public Member {
   void inherit(const Peer& before) {
     latency_ns.store(before.latency_ns.load());
     if (provider.attribute("startTime") != before.provider.attribute("startTime")) return;
-    avoid_until.store(before.avoid_until.load());
+    avoid_until_.store(before.avoid_until_.load());
+    unreached_until_.store(before.unreached_until_.load());
     failures_in_a_row.store(before.failures_in_a_row.load());
     ejected_until.store(before.ejected_until.load());
     ejections.store(before.ejections.load());
@@ -83,10 +85,18 @@ class Peer final : public Member {
 
  private:
   static constexpr std::size_t kMostMethods = 1'000;
+  static void extend(std::atomic<TimePoint::rep>& end, TimePoint until) noexcept {
+    TimePoint::rep now = end.load(std::memory_order_relaxed);
+    const TimePoint::rep then = until.time_since_epoch().count();
+    while (now < then && !end.compare_exchange_weak(now, then)) {
+    }
+  }
   struct Breakers {
     std::mutex mutex;
     std::map<std::string, Breaker, std::less<>> by_method;
   };
+  std::atomic<TimePoint::rep> avoid_until_{0};
+  std::atomic<TimePoint::rep> unreached_until_{0};
   std::shared_ptr<Breakers> breakers_;
 };
 
