@@ -114,7 +114,7 @@ class GrpcCall {
     if (status.ok()) co_return exit_;
     complain(kName, status.text());
     Task<void> telling = tell_details(status);
-    co_await as_result(std::move(telling));
+    static_cast<void>(co_await as_result(std::move(telling)));
     co_return status.number == GrpcStatus::kDeadlineExceeded ? kUnreachable : kFailed;
   }
 
