@@ -12,6 +12,7 @@
 #include "settee/http/internal/characters.h"
 #include "settee/http/internal/exchange.h"
 #include "settee/http/internal/http1_session.h"
+#include "settee/net/detail/newcomer.h"
 
 namespace settee::inline v0::http {
 
@@ -228,38 +229,23 @@ std::string Server::Core::address() const {
 
 // The protocol of a connection until it is known with whom: TLS's handshake, which has a time of its
 // own, has ended, or the first byte was plain text and may be.
-class Server::Core::Securing final : public net::Protocol, private Timer {
+class Server::Core::Securing final : public net::detail::Newcomer {
  public:
-  explicit Securing(std::shared_ptr<Core> core) noexcept : core_(std::move(core)) {}
-  void on_begin(net::Connection& connection) override {
-    connection_ = &connection;
-    arm(connection.loop(), connection.loop().now() + core_->options.idle_timeout);
-  }
+  explicit Securing(const std::shared_ptr<Core>& core) noexcept
+      : Newcomer(core->options.idle_timeout, core->peer_log, core->stats.idle_closed),
+        core_(core) {}
   void on_secured(net::Connection& connection) override {
-    disarm();
+    known();
     connection.switch_protocol(core_->own_protocol(connection));
   }
   Taken on_data(net::Connection& connection, std::span<const std::uint8_t>) override {
     on_secured(connection);
     return {0};
   }
-  void on_close(net::Connection& connection, const Error& why) override {
-    disarm();
-    // Whoever just went away, or was silent, is nobody's business.
-    if (why.code() == Code::kProtocol || why.code() == Code::kTimeout ||
-        why.code() == Code::kLimit) {
-      core_->peer_log.warn(why.message());
-    }
-    core_->forget(connection);
-  }
 
  private:
-  void on_timer() override {
-    core_->stats.idle_closed.add();
-    connection_->close(Error(Code::kConnectionClosed, "the peer said nothing"));
-  }
+  void gone(net::Connection& connection) override { core_->forget(connection); }
   const std::shared_ptr<Core> core_;
-  net::Connection* connection_ = nullptr;
 };
 
 std::unique_ptr<net::Protocol> Server::Core::own_protocol(net::Connection& connection) {

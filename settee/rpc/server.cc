@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "settee/net/detail/newcomer.h"
 #include "settee/rpc/internal/local_call.h"
 #include "settee/rpc/internal/server_core.h"
 
@@ -104,20 +105,15 @@ namespace {
 
 // Waits for a connection's first byte, which tells what it speaks. Idle peers that never say
 // anything are closed like idle peers.
-class Detector final : public net::Protocol, private Timer {
+class Detector final : public net::detail::Newcomer {
  public:
-  explicit Detector(std::shared_ptr<Server::Core> core) : core_(std::move(core)) {}
+  explicit Detector(const std::shared_ptr<Server::Core>& core) noexcept
+      : Newcomer(core->options.idle_close, core->peer_log, core->stats.idle_closed), core_(core) {}
 
-  void on_begin(net::Connection& connection) override {
-    connection_ = &connection;
-    if (core_->options.idle_close.count() > 0) {
-      arm(connection.loop(), connection.loop().now() + core_->options.idle_close);
-    }
-  }
   Taken on_data(net::Connection& connection, std::span<const std::uint8_t> data) override {
     for (const auto& binding : core_->bindings) {
       if (!binding->speaks(data[0])) continue;
-      disarm();
+      known();
       connection.switch_protocol(binding->serve(core_, connection));
       return {0};
     }
@@ -133,28 +129,11 @@ class Detector final : public net::Protocol, private Timer {
                         : "")));
     return {0};
   }
-  void on_close(net::Connection& connection, const Error& why) override {
-    disarm();
-    // Whoever just went away, or was silent, is nobody's business.
-    if (why.code() == Code::kProtocol || why.code() == Code::kTimeout ||
-        why.code() == Code::kLimit) {
-      core_->peer_log.warn(why.message());
-    }
-    core_->forget(connection);
-  }
 
  private:
-  void on_timer() override {
-    core_->stats.idle_closed.add();
-    connection_->close(Error(Code::kConnectionClosed, "the peer said nothing"));
-  }
-  std::shared_ptr<Server::Core> core_;
-  net::Connection* connection_ = nullptr;
+  void gone(net::Connection& connection) override { core_->forget(connection); }
+  const std::shared_ptr<Server::Core> core_;
 };
-
-}  // namespace
-
-namespace {
 
 ServerOptions checked(ServerOptions options) {
   const auto at_least_one = [](std::size_t value, std::string_view name) {
