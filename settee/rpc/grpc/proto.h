@@ -14,8 +14,9 @@
 // One file holds the services of one Java package, with all types that they use, so that services
 // share their types. A field's number is the position of its member or parameter, so that new ones
 // belong at the end, or what SETTEE_STRUCT says. Files of .proto messages are imported; a service that
-// such a file has too is not described again. Which type has which form is in docs/protocols/grpc.md; a method of which a type has none
-// is left out, and a comment in its place says why.
+// such a file has too is not described again. Which type has which form is in
+// docs/protocols/grpc.md; a method of which a type has none is left out, and a comment in its place
+// says why.
 //
 // Threads: plain functions.
 

@@ -105,7 +105,7 @@ class CallerRefused final : public ErrorDetail {};
 /// The same: this server is about to stop, so the call was not begun.
 class ServerDrains final : public ErrorDetail {};
 
-/// Whether ServerOptions::authenticate takes the caller; else the Error that it gets, counted and told.
+/// Whether ServerOptions::authenticate takes the caller; else the Error that it gets.
 Result<void> authenticate(Server::Core& server, const Call& call, const Baggage* baggage);
 
 /// Who calls is asked for, and the limits of service and method, for a call that has entered its

@@ -110,7 +110,7 @@ class Site {
         co_return not_allowed(request, kCallVerbs);
       }
       if (head) {
-        const Result<void> there = find_plain(*service, call->method());
+        const Result<NamedMethods> there = find_plain(*service, call->method());
         co_return there ? told(*core, request, *service, call->method()) : problem(there.error());
       }
       if (request.method == "GET" && is_foreign_page(*core, request)) {
@@ -153,8 +153,9 @@ class Site {
 
   // A page's link or image can send a GET. That of a method's own route is declared to be safe.
   static bool is_foreign_page(const Server::Core& core, const http::Request& request) {
+    static const http::CorsOptions kNone;
     const std::shared_ptr<const http::ServerOptions>& given = core.options.http;
-    return http::is_foreign_page(request, given ? given->cors : http::CorsOptions());
+    return http::is_foreign_page(request, given ? given->cors : kNone);
   }
 
   // Of HEAD: the method is there, if it is to be known to who asks.

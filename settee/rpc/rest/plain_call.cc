@@ -104,18 +104,18 @@ bool has_method(const ServiceEntry& service, std::string_view name) noexcept {
                      [&](const MethodEntry& method) { return method.name == name; });
 }
 
-Result<void> find_plain(const ServiceEntry& service, std::string_view name) {
-  bool there = false;
-  for (const MethodEntry& method : service.methods) {
+Result<NamedMethods> find_plain(ServiceEntry& service, std::string_view name) {
+  NamedMethods named;
+  for (MethodEntry& method : service.methods) {
     if (method.name != name) continue;
     if (method.streams) {
       return Error(Code::kMethodNotFound,
                    fmt::format("{}#{} streams, which plain HTTP does not carry: call it by gRPC",
                                service.unique_name, name));
     }
-    there = true;
+    if (named.count++ == 0) named.first = &method;
   }
-  if (there) return {};
+  if (named.count > 0) return named;
   return Error(Code::kMethodNotFound,
                fmt::format("{} has no method '{}'", service.unique_name, name.substr(0, 200)));
 }
@@ -133,12 +133,9 @@ Result<void> add_baggage(http::Headers& headers, const Baggage& baggage) {
 
 Result<MethodEntry*> find_overload(ServiceEntry& service, std::string_view name,
                                    const ArgumentTexts& texts) {
-  if (const Result<void> there = find_plain(service, name); !there) return there.error();
-  std::vector<MethodEntry*> named;
-  for (MethodEntry& method : service.methods) {
-    if (method.name == name) named.push_back(&method);
-  }
-  if (named.size() == 1) return named.front();
+  const Result<NamedMethods> named = find_plain(service, name);
+  if (!named) return named.error();
+  if (named->count == 1) return named->first;
   const Visit visit(service);
   if (!visit) {
     return Error(Code::kServiceNotFound,
@@ -147,20 +144,21 @@ Result<MethodEntry*> find_overload(ServiceEntry& service, std::string_view name,
   const Result<Given> given = look_at(texts);
   if (!given) return given.error();
   std::vector<MethodEntry*> fitting;
-  for (MethodEntry* const method : named) {
-    const bool fits = given->by_name ? fits_names(*method->info, given->names)
-                                     : method->info->parameters.size() == given->count;
-    if (fits) fitting.push_back(method);
+  for (MethodEntry& method : service.methods) {
+    if (method.name != name) continue;
+    const bool fits = given->by_name ? fits_names(*method.info, given->names)
+                                     : method.info->parameters.size() == given->count;
+    if (fits) fitting.push_back(&method);
   }
   if (fitting.size() == 1) return fitting.front();
   std::string all;
-  for (const MethodEntry* const method : named) {
-    all += fmt::format("{}{}", all.empty() ? "" : "; ", signature(*method));
+  for (const MethodEntry& method : service.methods) {
+    if (method.name == name) all += (all.empty() ? "" : "; ") + signature(method);
   }
   return Error(Code::kDecode,
                fmt::format("the arguments fit {} of the {} overloads of {}#{}; name all of one's "
                            "parameters: {}",
-                           fitting.empty() ? "none" : "several", named.size(), service.unique_name,
+                           fitting.empty() ? "none" : "several", named->count, service.unique_name,
                            name, all));
 }
 

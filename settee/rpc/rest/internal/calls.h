@@ -27,8 +27,12 @@ std::string_view protocol_of(const http::Request& request) noexcept;
 /// Whether there is at least one of that name.
 bool has_method(const ServiceEntry& service, std::string_view name) noexcept;
 
-/// Whether methods of that name can be called so; the Error (kMethodNotFound) says why not.
-Result<void> find_plain(const ServiceEntry& service, std::string_view name);
+struct NamedMethods {
+  MethodEntry* first = nullptr;
+  std::size_t count = 0;
+};
+/// The methods of that name, if they can be called so; else the Error (kMethodNotFound) says why not.
+Result<NamedMethods> find_plain(ServiceEntry& service, std::string_view name);
 
 /// Adds the response's: rpc_resp_baggage.<key>. An Error (kEncode) names what no header can carry.
 Result<void> add_baggage(http::Headers& headers, const Baggage& baggage);
