@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "settee/base/detail/copy_value.h"
+#include "settee/base/error_test.h"
 #include "settee/base/runtime.h"
 #include "settee/base/service.h"
 
@@ -186,17 +187,6 @@ class ServiceStreamsTest : public testing::Test {
  protected:
   ServiceStreamsTest() : ticks_(make_proxy<acme::Ticks>(wire_)) {}
 
-  /// The Error with which a task ends.
-  template <class T>
-  Error failure_of(Task<T> task) {
-    try {
-      runtime_.run(std::move(task));
-    } catch (const Error& error) {
-      return error;
-    }
-    return Error(Code::kUnknown, "it did not fail");
-  }
-
   MyTicks target_;
   Runtime runtime_{{.threads = 2}};
   Wire* wire_ = new Wire(runtime_.loop(1), target_);
@@ -283,13 +273,13 @@ TEST_F(ServiceStreamsTest, MethodsErrorComesBehindItsMessages) {
     }
     co_await stream.next();
   };
-  const Error error = failure_of(body(ticks_->watch("failing", 20)));
+  const Error error = error_of(runtime_, body(ticks_->watch("failing", 20)));
   EXPECT_EQ(error.code(), Code::kBusy);
   EXPECT_EQ(error.message(), "the market is closed");
 }
 
 TEST_F(ServiceStreamsTest, MethodMayThrowInPlaceOfAStream) {
-  const Error error = failure_of(all_of(ticks_->watch("unknown", 1)));
+  const Error error = error_of(runtime_, all_of(ticks_->watch("unknown", 1)));
   EXPECT_EQ(error.code(), Code::kInvalidArgument);
 }
 
@@ -298,7 +288,7 @@ TEST_F(ServiceStreamsTest, CallersErrorReachesTheMethodAndHimself) {
     co_await sink.write(tick("ACME", 1));
     co_await fail(Error(Code::kDecode, "line 2 is no tick"));
   });
-  EXPECT_EQ(failure_of(ticks_->upload(std::move(requests))).code(), Code::kDecode);
+  EXPECT_EQ(error_of(runtime_, ticks_->upload(std::move(requests))).code(), Code::kDecode);
   EXPECT_TRUE(target_.ended.wait());
 }
 
@@ -453,7 +443,7 @@ TEST_F(ServiceStreamsTest, CallOutlivesItsProxy) {
 
 TEST_F(ServiceStreamsTest, ProtocolWithoutStreamsSaysSo) {
   wire_->carries = false;
-  const Error error = failure_of(all_of(ticks_->watch("ACME", 1)));
+  const Error error = error_of(runtime_, all_of(ticks_->watch("ACME", 1)));
   EXPECT_EQ(error.code(), Code::kMisuse);
   EXPECT_NE(error.message().find("watch is a streaming method"), std::string::npos);
   EXPECT_EQ(target_.written, 0);
@@ -466,9 +456,9 @@ TEST_F(ServiceStreamsTest, InvokerWithoutStreamsSaysSo) {
     }
   };
   const std::unique_ptr<acme::Ticks> ticks = make_proxy<acme::Ticks>(new Unary);
-  EXPECT_EQ(failure_of(all_of(ticks->watch("ACME", 1))).code(), Code::kMisuse);
+  EXPECT_EQ(error_of(runtime_, all_of(ticks->watch("ACME", 1))).code(), Code::kMisuse);
   auto ends = make_stream<Tick>();
-  EXPECT_EQ(failure_of(ticks->upload(std::move(ends.second))).code(), Code::kMisuse);
+  EXPECT_EQ(error_of(runtime_, ticks->upload(std::move(ends.second))).code(), Code::kMisuse);
   EXPECT_FALSE(ends.first.write(tick("ACME")).get());
 }
 

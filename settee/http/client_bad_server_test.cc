@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <nghttp2/nghttp2.h>
+
 #include "settee/http/client.h"
 #include "settee/http/http2_test_peer.h"
 

@@ -4,6 +4,7 @@
 // The client against our own server, in both versions of HTTP.
 
 #include "settee/http/client.h"
+#include "settee/base/error_test.h"
 
 #include <zlib.h>
 
@@ -44,16 +45,6 @@ class ClientTest : public wire::HttpTest, public testing::WithParamInterface<con
     SendOptions options;
     options.streaming = true;
     return options;
-  }
-  template <class T>
-  static Error error_of(Task<T> task) {
-    try {
-      std::move(task).get();
-    } catch (const Error& error) {
-      return error;
-    }
-    ADD_FAILURE() << "no Error";
-    return Error(Code::kUnknown, "");
   }
   bool http2() const { return std::string_view(GetParam()) == "h2c"; }
 

@@ -4,6 +4,8 @@
 // Requests that end in another way than by their answer: peers that are ahead, slow or gone, and
 // handlers that fail at an awkward time.
 
+#include <nghttp2/nghttp2.h>
+
 #include "settee/http/http2_test_peer.h"
 #include "settee/http/http_test_peer.h"
 #include "settee/net/listener.h"

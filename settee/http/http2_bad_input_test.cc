@@ -4,6 +4,8 @@
 // What an HTTP/2 peer may do wrong, and the attacks that HTTP/2 is known for: each has a limit that
 // holds, and a counter.
 
+#include <nghttp2/nghttp2.h>
+
 #include "settee/http/http2_test_peer.h"
 
 namespace settee::http {

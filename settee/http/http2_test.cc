@@ -3,6 +3,8 @@
 //
 // HTTP/2 as it should be; what should not be is in http2_bad_input_test.cc.
 
+#include <nghttp2/nghttp2.h>
+
 #include "settee/http/http2_test_peer.h"
 
 namespace settee::http {

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "settee/base/error_test.h"
 #include "settee/base/stats.h"
 #include "settee/net/tls.h"
 #include "settee/net/tls_test_certificates.h"
@@ -70,16 +71,6 @@ class HttpTransportTest : public testing::TestWithParam<const char*> {
   std::unique_ptr<Server> server_;
   std::unique_ptr<Client> client_;
 };
-
-template <class T>
-Error error_of(Task<T> task) {
-  try {
-    static_cast<void>(std::move(task).get());
-  } catch (const Error& error) {
-    return error;
-  }
-  return Error(Code::kUnknown, "no error");
-}
 
 TEST_P(HttpTransportTest, CarriesArgumentsAndResults) {
   serve();

@@ -8,6 +8,7 @@
 
 #include <atomic>
 
+#include "settee/base/error_test.h"
 #include "settee/rpc/rpc.h"
 
 namespace acme {
@@ -47,16 +48,6 @@ class NoStreamsTest : public testing::Test {
   }
   std::string url() const { return "bolt://" + server_.address(); }
 
-  template <class T>
-  Error failure_of(Task<T> task) {
-    try {
-      runtime_.run(std::move(task));
-    } catch (const Error& error) {
-      return error;
-    }
-    return Error(Code::kUnknown, "it did not fail");
-  }
-
   Runtime runtime_{{.threads = 1}};
   Server server_{runtime_, {.host = "127.0.0.1", .port = 0}};
   Client client_{runtime_};
@@ -66,10 +57,11 @@ class NoStreamsTest : public testing::Test {
 TEST_F(NoStreamsTest, ReferencesOfBoltSaySo) {
   const Reference<acme::Feed> feed = client_.refer<acme::Feed>(url());
   auto watched = feed->watch("ACME");
-  const Error error = failure_of(watched.next());
+  const Error error = error_of(runtime_, watched.next());
   EXPECT_EQ(error.code(), Code::kMisuse);
   EXPECT_NE(std::string(error.what()).find("watch"), std::string::npos) << error.what();
-  EXPECT_EQ(failure_of(feed->upload(make_stream<std::string>().second)).code(), Code::kMisuse);
+  EXPECT_EQ(error_of(runtime_, feed->upload(make_stream<std::string>().second)).code(),
+            Code::kMisuse);
   EXPECT_EQ(runtime_.run(feed->name()), "feed");
   EXPECT_EQ(feed_->begun, 0);
 }
@@ -78,8 +70,8 @@ TEST_F(NoStreamsTest, CallersOfBoltAreToldByTheServer) {
   const GenericReference feed = client_.refer_generic(url() + "/com.acme.Feed");
   std::vector<hessian::Value> arguments;
   arguments.emplace_back("ACME");
-  for (const Error& error : {failure_of(feed.call("watch", {}, std::move(arguments))),
-                             failure_of(feed.call("upload", {}, {}))}) {
+  for (const Error& error : {error_of(runtime_, feed.call("watch", {}, std::move(arguments))),
+                             error_of(runtime_, feed.call("upload", {}, {}))}) {
     EXPECT_NE(std::string(error.what()).find("is a streaming method"), std::string::npos)
         << error.what();
   }
@@ -91,7 +83,7 @@ TEST_F(NoStreamsTest, SoAreThoseOfTheSameProcess) {
   ReferOptions options;
   options.in_process = true;
   const GenericReference feed = client_.refer_generic(url() + "/com.acme.Feed", options);
-  const Error error = failure_of(feed.call("upload", {}, {}));
+  const Error error = error_of(runtime_, feed.call("upload", {}, {}));
   EXPECT_NE(std::string(error.what()).find("is a streaming method"), std::string::npos)
       << error.what();
   EXPECT_EQ(feed_->begun, 0);

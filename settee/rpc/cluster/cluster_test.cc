@@ -49,15 +49,9 @@ TEST_F(ClusterTest, NobodyNoticesAnAddressThatCannotBeReached) {
 TEST_F(ClusterTest, AStoppedServersCallsGoElsewhereAndComeBack) {
   const auto shop = client_->refer<Shop>(url());
   for (int i = 0; i < 30; ++i) shop->order("x").get();
-  const std::uint16_t port = servers_[1].server->port();
   servers_[1].server->stop();
   for (int i = 0; i < 100; ++i) EXPECT_NO_THROW(shop->order("x").get()) << i;
-  ServerOptions options;
-  options.host = "127.0.0.1";
-  options.port = port;
-  servers_[1].server = std::make_unique<Server>(*runtime_, options);
-  servers_[1].server->provide<Shop>(servers_[1].shop);
-  servers_[1].server->start();
+  start_again(servers_[1]);
   const int before = servers_[1].shop->calls;
   EXPECT_TRUE(eventually([&] {
     shop->order("x").get();
@@ -68,15 +62,9 @@ TEST_F(ClusterTest, AStoppedServersCallsGoElsewhereAndComeBack) {
 // As in a rolling restart: the next one leaves when this one is back.
 TEST_F(ClusterTest, AServerThatIsReachedAgainIsCalledAtOnce) {
   const auto shop = client_->refer<Shop>(url("?loadBalancer=roundRobin"));
-  const std::uint16_t port = servers_[1].server->port();
   servers_[1].server->stop();
   for (int i = 0; i < 10; ++i) EXPECT_NO_THROW(shop->order("x").get());
-  ServerOptions server;
-  server.host = "127.0.0.1";
-  server.port = port;
-  servers_[1].server = std::make_unique<Server>(*runtime_, server);
-  servers_[1].server->provide<Shop>(servers_[1].shop);
-  servers_[1].server->start();
+  start_again(servers_[1]);
   const auto again = client_->refer<Shop>("bolt://" + servers_[1].address);
   ASSERT_TRUE(eventually([&] { return !error_of(again->order("x")); }));
   const int before = servers_[1].shop->calls;

@@ -64,20 +64,30 @@ class ClusterTest : public testing::Test {
     for (const char* name : {"a", "b", "c"}) {
       One& one = servers_.emplace_back();
       one.shop = std::make_shared<MyShop>(name);
-      ServerOptions server_options;
-      server_options.host = "127.0.0.1";
-      server_options.port = 0;
-      server_options.drain = std::chrono::milliseconds(50);
-      one.server = std::make_unique<Server>(*runtime_, server_options);
-      one.server->provide<Shop>(one.shop);
-      one.server->start();
-      one.address = one.server->address();
+      start(one, 0);
     }
     ClientOptions client_options;
     client_options.reconnect_first = std::chrono::milliseconds(20);
     client_options.reconnect_most = std::chrono::milliseconds(50);
     client_ = std::make_unique<Client>(*runtime_, client_options);
   }
+  struct One {
+    std::shared_ptr<MyShop> shop;
+    std::unique_ptr<Server> server;
+    std::string address;
+  };
+  void start(One& one, std::uint16_t port) {
+    ServerOptions options;
+    options.host = "127.0.0.1";
+    options.port = port;
+    options.drain = std::chrono::milliseconds(50);
+    one.server = std::make_unique<Server>(*runtime_, options);
+    one.server->provide<Shop>(one.shop);
+    one.server->start();
+    one.address = one.server->address();
+  }
+  // One that was stopped, where it was.
+  void start_again(One& one) { start(one, one.server->port()); }
   std::string url(const std::string& more = {}) const {
     std::string list;
     for (const One& one : servers_) list += (list.empty() ? "" : ",") + one.address;
@@ -126,11 +136,6 @@ class ClusterTest : public testing::Test {
     return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
   }
 
-  struct One {
-    std::shared_ptr<MyShop> shop;
-    std::unique_ptr<Server> server;
-    std::string address;
-  };
   wire::LogLines log_;
   std::unique_ptr<Runtime> runtime_;
   std::vector<One> servers_;

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "settee/base/error_test.h"
 #include "settee/net/tls.h"
 #include "settee/net/tls_test_certificates.h"
 #include "settee/rpc/grpc/ticks_test.h"
@@ -70,16 +71,6 @@ class ClientStreamsTest : public testing::TestWithParam<const char*> {
     return client_->refer<Ticks>(scheme() + server_->address(), options);
   }
 
-  template <class T>
-  Error failure_of(Task<T> task) {
-    try {
-      static_cast<void>(runtime_.run(std::move(task)));
-    } catch (const Error& error) {
-      return error;
-    }
-    return Error(Code::kUnknown, "it did not fail");
-  }
-
   net::TestCertificates certificates_;
   Runtime runtime_{{.threads = 2}};
   std::shared_ptr<MyTicks> mine_ = std::make_shared<MyTicks>();
@@ -128,7 +119,7 @@ TEST_P(ClientStreamsTest, WhatCameBeforeAnErrorIsThere) {
     while (std::optional<Tick> tick = co_await ticks.next()) ++seen;
   };
   int seen = 0;
-  const Error error = failure_of(count((*ticks_)->watch("failing", 3), seen));
+  const Error error = error_of(runtime_, count((*ticks_)->watch("failing", 3), seen));
   EXPECT_EQ(seen, 3);
   EXPECT_EQ(error.code(), Code::kLimit) << error.what();
   EXPECT_NE(std::string(error.what()).find("the market is closed"), std::string::npos)
@@ -140,7 +131,7 @@ TEST_P(ClientStreamsTest, WhatCameBeforeAnErrorIsThere) {
 TEST_P(ClientStreamsTest, TheMethodMayEndBeforeTheCallersStream) {
   auto some = ticks_of(1'000'000'000, "last");
   EXPECT_EQ(runtime_.run((*ticks_)->upload(std::move(some))), 0);
-  const Error error = failure_of((*ticks_)->upload(ticks_of(1'000'000'000, "bad")));
+  const Error error = error_of(runtime_, (*ticks_)->upload(ticks_of(1'000'000'000, "bad")));
   EXPECT_EQ(error.code(), Code::kLimit) << error.what();
   EXPECT_EQ(runtime_.run((*ticks_)->name()), "ticks");
 }
@@ -151,7 +142,7 @@ TEST_P(ClientStreamsTest, ACallerThatFailsCancelsTheMethod) {
     co_await std::move(writing);
     co_await fail(Error(Code::kIo, "the file has ended too early"));
   };
-  const Error error = failure_of((*ticks_)->upload(produce_stream<Tick>(produce)));
+  const Error error = error_of(runtime_, (*ticks_)->upload(produce_stream<Tick>(produce)));
   EXPECT_EQ(error.code(), Code::kIo) << error.what();
   EXPECT_NE(std::string(error.what()).find("ended too early"), std::string::npos) << error.what();
   EXPECT_TRUE(eventually([&] { return mine_->shared->ended == mine_->shared->begun; }));
@@ -203,11 +194,11 @@ TEST_P(ClientStreamsTest, WhatTheCallSaysOfItsTimeHolds) {
   CallOptions options;
   options.timeout(50ms);
   const auto brief = ticks_->with(options);
-  const Error error = failure_of(all_of(brief->watch("silent", 2)));
+  const Error error = error_of(runtime_, all_of(brief->watch("silent", 2)));
   EXPECT_EQ(error.code(), Code::kTimeout) << error.what();
   EXPECT_TRUE(eventually([&] { return mine_->shared->ended == 1; }));
   auto waiting = make_stream<Tick>();
-  EXPECT_EQ(failure_of(brief->upload(std::move(waiting.second))).code(), Code::kTimeout);
+  EXPECT_EQ(error_of(runtime_, brief->upload(std::move(waiting.second))).code(), Code::kTimeout);
 }
 
 TEST_P(ClientStreamsTest, BaggageGoesBothWays) {
@@ -231,7 +222,7 @@ TEST_P(RemoteStreamsTest, AnotherAddressIsTriedBeforeAnyMessageIsTaken) {
   const auto both = client_->refer<Ticks>(scheme() + nobody + "," + server_->address());
   for (int i = 0; i < 8; ++i) EXPECT_EQ(runtime_.run(both->upload(ticks_of(3))), 6);
   const auto none = client_->refer<Ticks>(scheme() + nobody);
-  EXPECT_EQ(failure_of(none->upload(ticks_of(3))).code(), Code::kConnectFailed);
+  EXPECT_EQ(error_of(runtime_, none->upload(ticks_of(3))).code(), Code::kConnectFailed);
 }
 
 TEST_P(ClientStreamsTest, AServerThatStopsCutsStreamsOff) {
@@ -247,7 +238,7 @@ TEST_P(ClientStreamsTest, AServerThatStopsCutsStreamsOff) {
   ASSERT_TRUE(eventually([&] { return mine_->shared->begun == 1; }));
   server_->stop();
   auto next = [](AsyncStream<std::string>& from) -> Task<void> { co_await from.next(); };
-  const Error error = failure_of(next(answers));
+  const Error error = error_of(runtime_, next(answers));
   EXPECT_NE(error.code(), Code::kUnknown) << error.what();
   EXPECT_NE(std::string(error.what()).find("chat"), std::string::npos) << error.what();
 }
@@ -269,7 +260,7 @@ TEST_P(ClientStreamsTest, BroadcastIsRefused) {
   options.cluster = ClusterMode::kBroadcast;
   const auto everybody =
       client_->refer<Ticks>(scheme() + server_->address() + ",127.0.0.1:1", options);
-  EXPECT_EQ(failure_of(everybody->upload(ticks_of(1))).code(), Code::kMisuse);
+  EXPECT_EQ(error_of(runtime_, everybody->upload(ticks_of(1))).code(), Code::kMisuse);
   EXPECT_EQ(mine_->shared->begun, 0);
 }
 

@@ -4,6 +4,7 @@
 // gRPC calls to a server of ours, from frames made by hand.
 
 #include <gtest/gtest.h>
+#include <nghttp2/nghttp2.h>
 
 #include <thread>
 

@@ -74,7 +74,7 @@ class GrpcPeer {
     return next_;
   }
   void send(std::uint32_t stream, std::string_view body, bool end) {
-    EXPECT_TRUE(peer_.send(NGHTTP2_DATA, end ? wire::kEndStream : 0, stream, body));
+    EXPECT_TRUE(peer_.send_data(stream, body, end));
   }
   Outcome finish(std::uint32_t stream) {
     Outcome outcome;
