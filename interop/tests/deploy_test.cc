@@ -73,9 +73,8 @@ class Provider {
  public:
   explicit Provider(std::string registry = "") : registry_(std::move(registry)) { start(); }
   void start() {
-    const auto program =
-        std::filesystem::read_symlink("/proc/self/exe").parent_path() / "echo_server";
-    std::vector<std::string> command{program, "--port", std::to_string(port_)};
+    std::vector<std::string> command{interop::own_program("echo_server"), "--port",
+                                     std::to_string(port_)};
     if (!registry_.empty()) command.insert(command.end(), {"--registry", registry_});
     child_.emplace(command);
     const std::optional<std::string> line = child_->read_line(60s);

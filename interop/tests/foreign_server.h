@@ -15,6 +15,7 @@
 
 #include "interop/tests/peer_process.h"
 #include "interop/tests/type_service.h"
+#include "settee/base/error_test.h"
 #include "settee/base/stats.h"
 
 namespace interop {
@@ -66,18 +67,6 @@ class ServerTest : public testing::TestWithParam<Server> {
   settee::rpc::Client client_;
   const std::string url_;
 };
-
-/// The Error that the task ends with.
-template <class T>
-settee::Error error_of(settee::Task<T> task) {
-  try {
-    std::move(task).get();
-  } catch (const settee::Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "the call gave a result, not an error";
-  return settee::Error(settee::Code::kUnknown, "none");
-}
 
 inline std::string name_of(const testing::TestParamInfo<Server>&) { return "it"; }
 

@@ -5,11 +5,9 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-
 #include "interop/tests/market_service.h"
 #include "interop/tests/peer_process.h"
+#include "settee/base/error_test.h"
 
 namespace {
 
@@ -57,12 +55,9 @@ class GrpcStreamsClientTest : public testing::TestWithParam<const char*> {
     const std::string server = GetParam();
     std::vector<std::string> command;
     if (server == "GrpcJs") {
-      const char* const elsewhere = std::getenv("SETTEE_INTEROP_DIR");
-      const std::string peers = elsewhere != nullptr ? elsewhere : SETTEE_INTEROP_DIR;
-      command = {"node", peers + "/node/grpc_server.js"};
+      command = {"node", interop::built("node") + "/grpc_server.js"};
     } else {
-      const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe");
-      command = {self.parent_path() / "grpc_reflection_server"};
+      command = {interop::own_program("grpc_cpp_server")};
     }
     server_.emplace(command);
     const std::optional<std::string> port = server_->read_line(60s);
@@ -79,15 +74,6 @@ class GrpcStreamsClientTest : public testing::TestWithParam<const char*> {
     client_.reset();
     server_->end_input();
     EXPECT_EQ(server_->wait(60s), 0) << server_->errors();
-  }
-  template <class T>
-  Error failure_of(Task<T> task) {
-    try {
-      static_cast<void>(runtime_.run(std::move(task)));
-    } catch (const Error& error) {
-      return error;
-    }
-    return Error(Code::kUnknown, "it did not fail");
   }
 
   settee::Runtime runtime_{{.threads = 1}};
@@ -152,7 +138,7 @@ TEST_P(GrpcStreamsClientTest, BothSidesTakeTurnsAndAnErrorEndsThem) {
     while (std::optional<Line> more = co_await answers.next()) ++heard;
   };
   int heard = 0;
-  const Error error = failure_of(talk(**market_, heard));
+  const Error error = error_of(runtime_, talk(**market_, heard));
   EXPECT_EQ(heard, 100);
   EXPECT_NE(error.message().find("closing"), std::string::npos) << error.message();
 }
@@ -171,7 +157,7 @@ TEST_P(GrpcStreamsClientTest, ADeadlineEndsACallAtBothEnds) {
   runtime_.run((*market_)->header("connects"));
   auto ends = settee::make_stream<Line>();
   const Error error =
-      failure_of(settee::with_timeout(1s, (*market_)->upload(std::move(ends.second))));
+      error_of(runtime_, settee::with_timeout(1s, (*market_)->upload(std::move(ends.second))));
   EXPECT_EQ(error.code(), Code::kTimeout) << error.message();
   EXPECT_EQ(server_->read_line(30s), "upload cancelled");
 }

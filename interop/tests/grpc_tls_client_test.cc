@@ -9,6 +9,7 @@
 
 #include "interop/tests/market_service.h"
 #include "interop/tests/peer_process.h"
+#include "settee/base/error_test.h"
 #include "settee/net/tls_test_certificates.h"
 
 namespace {
@@ -28,8 +29,7 @@ class GrpcTlsClientTest : public testing::Test {
     certificates_.make("till", till);
     certificates_.make_ca("stranger");
     const std::string ca = certificates_.path("ca.crt");
-    const std::string program = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-    server_.emplace(std::vector<std::string>{program + "/grpc_cpp_server",
+    server_.emplace(std::vector<std::string>{interop::own_program("grpc_cpp_server"),
                                              std::filesystem::path(ca).parent_path()});
     const std::optional<std::string> port = server_->read_line(30s);
     if (!port) throw std::runtime_error("grpc_cpp_server: " + server_->errors());
@@ -51,14 +51,7 @@ class GrpcTlsClientTest : public testing::Test {
     return client_->refer<Market>(url_);
   }
   // What a call ends with whose peers do not trust each other.
-  Error refusal() {
-    try {
-      market()->header("tls-peer").get();
-    } catch (const Error& error) {
-      return error;
-    }
-    return Error(Code::kUnknown, "it was answered");
-  }
+  Error refusal() { return settee::error_of(market()->header("tls-peer")); }
 
   settee::net::TestCertificates certificates_;
   settee::Runtime runtime_;

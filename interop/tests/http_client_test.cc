@@ -79,6 +79,13 @@ class HttpClientTest : public testing::Test {
       EXPECT_EQ(answer.body.text(), "small");
     }
   }
+  void check_trailers_and_upload() {
+    EXPECT_EQ(get("/small").body.trailers().get("x-checked"), "yes");
+    Request upload;
+    upload.method = "POST";
+    upload.body = large_;
+    EXPECT_EQ(client_->send(url_ + "/up", std::move(upload)).get().body.text(), large_);
+  }
   Response get(const std::string& path) { return client_->send(url_ + path, Request()).get(); }
 
   std::string folder_;
@@ -100,11 +107,7 @@ TEST_F(HttpClientTest, Nghttpd) {
   serve("h2c", {"nghttpd", "--no-tls", "--address=127.0.0.1", "--echo-upload", "-d", folder_,
                 "--trailer=x-checked: yes", std::to_string(port_)});
   check_files();
-  EXPECT_EQ(get("/small").body.trailers().get("x-checked"), "yes");
-  Request upload;
-  upload.method = "POST";
-  upload.body = large_;
-  EXPECT_EQ(client_->send(url_ + "/up", std::move(upload)).get().body.text(), large_);
+  check_trailers_and_upload();
 }
 
 TEST_F(HttpClientTest, HyperH2WhichChecksWhatItGets) {
@@ -115,11 +118,7 @@ TEST_F(HttpClientTest, HyperH2WhichChecksWhatItGets) {
   serve("h2c",
         {python, SETTEE_SOURCE_DIR "/interop/tests/h2_server.py", std::to_string(port_), folder_});
   check_files();
-  EXPECT_EQ(get("/small").body.trailers().get("x-checked"), "yes");
-  Request upload;
-  upload.method = "POST";
-  upload.body = large_;
-  EXPECT_EQ(client_->send(url_ + "/up", std::move(upload)).get().body.text(), large_);
+  check_trailers_and_upload();
   client_.reset();
   child_->end_input();
   EXPECT_EQ(child_->wait(60s), 0) << child_->errors();

@@ -40,21 +40,6 @@ void close_if_open(int& fd) {
   if (fd >= 0) ::close(std::exchange(fd, -1));
 }
 
-std::string built_peers() {
-  const char* const elsewhere = std::getenv("SETTEE_INTEROP_DIR");
-  return elsewhere != nullptr ? elsewhere : SETTEE_INTEROP_DIR;
-}
-
-std::string built(const char* peer) {
-  const std::string folder = built_peers() + "/" + peer;
-  if (!std::filesystem::exists(folder + "/.stamp")) {
-    throw std::runtime_error("the " + std::string(peer) + " peers are not in " + folder +
-                             ": run ctest, which builds them, or interop/" + peer + "/build.sh " +
-                             folder);
-  }
-  return folder;
-}
-
 std::vector<std::string> command_of(Peer peer, bool server, const std::string& port,
                                     const std::vector<std::string>& options) {
   std::vector<std::string> command;
@@ -66,9 +51,7 @@ std::vector<std::string> command_of(Peer peer, bool server, const std::string& p
     case Peer::kNode:
       command = {"node", built("node") + (server ? "/server.js" : "/client.js")};
       break;
-    case Peer::kCpp:
-      command = {std::filesystem::read_symlink("/proc/self/exe").parent_path() / "interop_server"};
-      break;
+    case Peer::kCpp: command = {own_program("interop_server")}; break;
   }
   command.push_back("--port");
   command.push_back(port);
@@ -77,6 +60,22 @@ std::vector<std::string> command_of(Peer peer, bool server, const std::string& p
 }
 
 }  // namespace
+
+std::string built(const char* peer) {
+  const char* const elsewhere = std::getenv("SETTEE_INTEROP_DIR");
+  const std::string all = elsewhere != nullptr ? elsewhere : SETTEE_INTEROP_DIR;
+  const std::string folder = all + "/" + peer;
+  if (!std::filesystem::exists(folder + "/.stamp")) {
+    throw std::runtime_error("the " + std::string(peer) + " peers are not in " + folder +
+                             ": run ctest, which builds them, or interop/" + peer + "/build.sh " +
+                             folder);
+  }
+  return folder;
+}
+
+std::string own_program(const char* name) {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
+}
 
 const char* to_string(Peer peer) {
   switch (peer) {

@@ -28,6 +28,11 @@ namespace interop {
 enum class Peer { kJava, kNode, kCpp };
 const char* to_string(Peer peer);
 
+/// Where ctest has built the peers of "java" or "node". Says what to do if they are not there.
+std::string built(const char* peer);
+/// The path of a program of ours, which is beside the test's.
+std::string own_program(const char* name);
+
 /// One process with pipes at its standard input and output.
 class Child {
  public:

@@ -25,9 +25,8 @@ using interop::Child;
 using interop::RegistryServer;
 
 Child publisher(const std::string& registry, const std::string& url, int session_ms) {
-  const auto program =
-      std::filesystem::read_symlink("/proc/self/exe").parent_path() / "registry_publisher";
-  Child child({program, registry, "com.acme.Quotes", url, std::to_string(session_ms)});
+  Child child({interop::own_program("registry_publisher"), registry, "com.acme.Quotes", url,
+               std::to_string(session_ms)});
   if (child.read_line(60s) != "READY") throw std::runtime_error(child.errors());
   return child;
 }
